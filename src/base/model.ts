@@ -1,4 +1,7 @@
+import type { SlotColumns } from './slots.ts'
 import type { Rule } from './visibility.ts'
+
+export { type Role, roles, type SlotColumns, sources } from './slots.ts'
 
 /** One stage of a tokenized sample: a text, a scale, a codebook, a frame, a modality segment. */
 export type Part =
@@ -16,36 +19,27 @@ export interface Layout {
   readonly parts: readonly { readonly shape: readonly number[] }[]
 }
 
-/** What a slot is for. The numbers are the values of a plan's `role` column. */
-export const roles = { condition: 0, clean: 1, noisy: 2, mask: 3, query: 4, memory: 5 } as const
-export type Role = keyof typeof roles
-
-/** Special values of a plan's `source` column. */
-export const sources = { maskToken: -1, query: -2, carried: -3, start: -4 } as const
+/** What feeds slots and what they predict: one code value each. */
+export interface Channel {
+  /** Which code value feeds this slot, or one of `sources`. Values count through the layout's parts, row-major. */
+  readonly source: Int32Array
+  /** Which code value this slot predicts; -1: none. */
+  readonly target: Int32Array
+  /** Loss weight; 0 where nothing is predicted. */
+  readonly weight: Float32Array
+}
 
 /**
  * A plan: slots as columns, one entry per slot, in feeding order. Training reads it whole, decoding reads it group by group;
  * the visibility rule is the same for both.
  */
-export interface Plan {
-  readonly length: number
-  /** Values of `roles`. */
-  readonly role: Uint8Array
-  /** The step that predicts (or supplies) this slot; conditions are group 0. */
-  readonly group: Int32Array
-  /** Sample, packed prompt, set member or modality segment; 0 = shared by all. */
-  readonly segment: Int32Array
-  /** One column per axis: `[t]`, `[y, x]`, `[scale, y, x]`, `[t, y, x]`. */
-  readonly position: readonly Int32Array[]
-  /** Which code value feeds this slot, or one of `sources`. */
-  readonly source: Int32Array
-  /** Which code value this slot predicts; -1: none. */
-  readonly target: Int32Array
-  /** Index of the parent slot in a draft tree; -1 elsewhere. */
-  readonly parent: Int32Array
-  /** Loss weight. */
-  readonly weight: Float32Array
+export interface Plan extends SlotColumns, Channel {
   readonly visibility: Rule
+  /**
+   * Further values fed to and predicted by the same slots: the other codebooks of a delay pattern, the lower neighbour beside the
+   * right one, the drafts of a multi-token head.
+   */
+  readonly channels?: readonly Channel[]
 }
 
 /** A run of slots of a plan: `[start, end)`. */
@@ -54,7 +48,10 @@ export interface SlotRange {
   readonly end: number
 }
 
-/** One decoding step: feed these slots, read predictions there, keep these in the cache. */
+/**
+ * One decoding step: feed these slots, read predictions there, keep these in the cache. Slots to keep that were not fed (clean copies
+ * of what was denoised) are fed once their values are known.
+ */
 export interface Step {
   readonly feed: SlotRange
   readonly predict: SlotRange
