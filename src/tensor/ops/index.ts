@@ -1,0 +1,23 @@
+import { control } from './control.ts'
+import { elementwise, scalarRow } from './elementwise.ts'
+import { indexing } from './index-ops.ts'
+import { layout } from './layout.ts'
+import { leaves } from './leaf.ts'
+import { linear } from './linear.ts'
+import { normalization } from './normalization.ts'
+import { reductions } from './reduction.ts'
+
+/** Every op. A new op is one row here (through its family) and, by type, one in gradient-rules.ts and one in the gradient test. */
+export const ops = {
+  ...leaves,
+  ...scalarRow,
+  ...elementwise,
+  ...reductions,
+  ...linear,
+  ...layout,
+  ...indexing,
+  ...normalization,
+  ...control,
+} as const
+
+export type OpName = keyof typeof ops
