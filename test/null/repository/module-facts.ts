@@ -50,6 +50,24 @@ export function factsOf(path: string, text: string): ModuleFacts {
   }
 }
 
+/** The names that a file gives to variables, functions, classes, types and imports of its outermost scope. */
+export function topLevelNames(file: ts.SourceFile): ReadonlySet<string> {
+  const names = [...walk(file)].filter(isDeclaredName)
+  return new Set(names.filter(({ parent }) => scopeOf(parent) === file).map((node) => node.text))
+}
+
+/** The function, block or file in which a declaration's name is known. */
+function scopeOf(declaration: ts.Node): ts.Node {
+  const isScope = (node: ts.Node) =>
+    ts.isSourceFile(node) || ts.isBlock(node) || ts.isFunctionLike(node) || ts.isIterationStatement(node, false)
+  return ts.findAncestor(declaration.parent, isScope) ?? declaration
+}
+
+/** The names that a file declares or looks up, at any depth; members and keys are not among them. */
+export function referencedNames(file: ts.SourceFile): ReadonlySet<string> {
+  return new Set([...walk(file)].flatMap((node) => referencedName(node) ?? []))
+}
+
 function importsOf(node: ts.Node): Omit<ImportFact, 'place'>[] {
   if (ts.isImportDeclaration(node)) {
     return [{ specifier: literal(node.moduleSpecifier), typeOnly: node.importClause?.phaseModifier === ts.SyntaxKind.TypeKeyword }]
@@ -71,7 +89,6 @@ function literal(node: ts.Node | undefined): string | undefined {
   return node && ts.isStringLiteralLike(node) ? node.text : undefined
 }
 
-/** A name that the file itself gives to a variable, parameter, function, class, type or import. */
 function isDeclaredName(node: ts.Node): node is ts.Identifier {
   if (!ts.isIdentifier(node)) return false
   const { parent } = node
@@ -90,7 +107,6 @@ function isDeclaredName(node: ts.Node): node is ts.Identifier {
   return declares && parent.name === node
 }
 
-/** The name that an expression looks up in the scope or on `globalThis`; undefined for members and keys. */
 function referencedName(node: ts.Node): string | undefined {
   if (ts.isPropertyAccessExpression(node) && isGlobalThis(node.expression)) return node.name.text
   if (ts.isElementAccessExpression(node) && isGlobalThis(node.expression)) return literal(node.argumentExpression)
