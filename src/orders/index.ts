@@ -1,1 +1,7 @@
-export {}
+export { blocks } from './blocks.ts'
+export { checkPlan } from './check-plan.ts'
+export type { Order } from './order.ts'
+export { packed } from './packed.ts'
+export { prefix } from './prefix.ts'
+export { raster } from './raster.ts'
+export { stepsOf } from './steps.ts'
