@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { DataError, ShapeError } from '../../../src/base/errors.ts'
-import { type Layout, type Plan, roles, sources } from '../../../src/base/model.ts'
+import { type Layout, type Plan, sources } from '../../../src/base/model.ts'
 import { and, earlierGroup, everything, or, sameGroup, sameRole, sameSegment } from '../../../src/base/visibility.ts'
 import { checkPlan, prefix, raster } from '../../../src/orders/index.ts'
 import { fullPass, hash } from '../../contracts/stub-network.ts'
