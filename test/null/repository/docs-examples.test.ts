@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { createBlockChecker } from './block-checker.ts'
 import { blocksOfDocstrings, blocksOfMarkdown, type CodeBlock } from './code-blocks.ts'
 import { exampleCast } from './example-cast.ts'
+import { readPublicNames, undocumentedNames } from './public-names.ts'
 import { readSources } from './source-tree.ts'
 
 const checker = createBlockChecker()
@@ -14,6 +15,10 @@ test('the code in README.md and docs/ compiles as a user would write it', () => 
 
 test('the examples in the docstrings of public names compile', () => {
   expect(checker.check(blocksOfDocstrings(checker.program))).toEqual([])
+})
+
+test('every public function and class has a docstring', () => {
+  expect(undocumentedNames(readPublicNames(checker.program))).toEqual([])
 })
 
 function page(text: string): CodeBlock[] {

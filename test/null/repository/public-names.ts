@@ -1,5 +1,5 @@
 import ts from 'typescript'
-import { root } from './source-tree.ts'
+import { place, root } from './source-tree.ts'
 
 /** A name that an entry of the package exports. */
 export interface PublicName {
@@ -23,6 +23,24 @@ export function readPublicNames(program: ts.Program): PublicName[] {
       .getExportsOfModule(module)
       .map((symbol) => ({ name: symbol.name, entry, declarations: declarationsOf(symbol, checker) }))
   })
+}
+
+/** The public functions and classes that have no docstring, as `place name`. */
+export function undocumentedNames(names: readonly PublicName[]): string[] {
+  const bare = names.filter(({ declarations }) => declarations.some(isCallable) && !declarations.some(isDocumented))
+  const lines = bare.map(
+    ({ name, declarations: [first] }) => `${first ? place(first.getSourceFile(), first).replace(root, '') : ''} ${name}`,
+  )
+  return [...new Set(lines)]
+}
+
+function isCallable(node: ts.Declaration): boolean {
+  if (ts.isFunctionDeclaration(node) || ts.isClassDeclaration(node)) return true
+  return ts.isVariableDeclaration(node) && node.initializer !== undefined && ts.isFunctionLike(node.initializer)
+}
+
+function isDocumented(node: ts.Declaration): boolean {
+  return ts.getJSDocCommentsAndTags(node).length > 0
 }
 
 function declarationsOf(symbol: ts.Symbol, checker: ts.TypeChecker): readonly ts.Declaration[] {
