@@ -1,1 +1,1 @@
-export {}
+export { type CategoricalHead, categoricalHead, categoricalLogProb, tiedHead } from './categorical.ts'

@@ -1,1 +1,11 @@
-export {}
+export { attend } from './attend.ts'
+export { Attention, type AttentionOptions, type KeyValues, type Past, type Slots, sliding, visibilityBias } from './attention.ts'
+export { Embedding } from './embedding.ts'
+export { glorotUniform, heNormal, normal, ones, uniform, zeros } from './initializers.ts'
+export { Linear, type LinearOptions, linear } from './linear.ts'
+export { gelu, type Mlp, type MlpFactory, type MlpSettings, swiglu } from './mlp.ts'
+export { disposeModule, initialize, type Module, namedVariables, nameVariables, parameterCount, parameters } from './module.ts'
+export { layerNorm, type Norm, type NormFactory, rmsNorm } from './norm.ts'
+export { learned, type Positions, type PositionsFactory, rotary } from './positions.ts'
+export { type BackboneOutput, Transformer, type TransformerOptions } from './transformer.ts'
+export { constantColumns, type TracedColumns, traceVisibility } from './visibility.ts'

@@ -1,0 +1,133 @@
+import { OptionError } from '../base/errors.ts'
+import { and, type Rule, within } from '../base/visibility.ts'
+import { concat, type Dimension, reshape, scalar, type Tensor, transpose, where } from '../tensor/index.ts'
+import { attend } from './attend.ts'
+import { Linear, type LinearOptions } from './linear.ts'
+import type { Positions } from './positions.ts'
+import { type TracedColumns, traceVisibility } from './visibility.ts'
+
+/** Keys and values `[batch, kvHead, slot, headWidth]`. */
+export interface KeyValues {
+  readonly key: Tensor
+  readonly value: Tensor
+}
+
+/** What a backbone is given: embedded slots, and all that decides who sees whom. */
+export interface Slots {
+  /** `[batch, slot, width]`. */
+  readonly embedded: Tensor
+  /** int32 `[batch or 1, slot]`. */
+  readonly position: Tensor
+  readonly columns: TracedColumns
+  readonly visibility: Rule
+  /** Slots of earlier calls; all that are `valid` are seen as the visibility rule says. */
+  readonly past?: Past
+}
+
+export interface Past {
+  readonly columns: TracedColumns
+  /** bool `[batch or 1, slot]`: false where the cache holds nothing yet. */
+  readonly valid: Tensor
+  /** One per layer. */
+  readonly layers: readonly KeyValues[]
+}
+
+export interface AttentionOptions {
+  readonly heads: number
+  /** Heads of keys and values; each serves heads / keyValueHeads queries. Default: as many as heads. Ainslie et al. 2023. */
+  readonly keyValueHeads?: number
+  /** Default: width / heads. */
+  readonly headWidth?: number
+  /** Narrows what the plan lets a slot see, e.g. `sliding(128)`. */
+  readonly narrow?: Rule
+}
+
+/** Only slots less than `window` positions away. */
+export function sliding(window: number): Rule {
+  return within(window)
+}
+
+/** Additive mask `[batch or 1, 1, query, key]`: 0 where a slot sees, very negative (but finite: no NaN in rows that see nothing) where not. */
+export function visibilityBias(slots: Slots, narrow?: Rule): Tensor {
+  const rule = narrow === undefined ? slots.visibility : and(slots.visibility, narrow)
+  const own = traceVisibility(rule, slots.columns, slots.columns)
+  const hidden = scalar(-1e9, slots.embedded.dtype)
+  const bias = where(own, 0, hidden)
+  if (slots.past === undefined) return reshape(bias, [own.shape[0]!, 1, own.shape[1]!, own.shape[2]!])
+  const { columns, valid } = slots.past
+  const seen = traceVisibility(rule, slots.columns, columns)
+  const filled = reshape(valid, [valid.shape[0]!, 1, valid.shape[1]!])
+  const pastBias = where(filled, where(seen, 0, hidden), hidden)
+  const joined = concat([pastBias, bias], -1)
+  return reshape(joined, [joined.shape[0]!, 1, joined.shape[1]!, joined.shape[2]!])
+}
+
+export interface AttentionSettings extends AttentionOptions {
+  readonly width: number
+  readonly linear: LinearOptions
+  readonly output: LinearOptions
+  readonly positions: Positions
+}
+
+/** Attention over slots: multi-head, or grouped-query when keys have fewer heads. Vaswani et al. 2017. */
+export class Attention {
+  readonly q_proj: Linear
+  readonly k_proj: Linear
+  readonly v_proj: Linear
+  readonly o_proj: Linear
+  readonly #settings: Required<Pick<AttentionSettings, 'heads' | 'keyValueHeads' | 'headWidth'>> &
+    Pick<AttentionSettings, 'positions' | 'narrow'>
+
+  constructor(settings: AttentionSettings) {
+    const { width, heads, linear, output } = settings
+    const { keyValueHeads = heads, headWidth = width / heads } = settings
+    checkHeads(width, heads, keyValueHeads, headWidth)
+    this.#settings = { ...settings, keyValueHeads, headWidth }
+    this.q_proj = new Linear(width, heads * headWidth, linear)
+    this.k_proj = new Linear(width, keyValueHeads * headWidth, linear)
+    this.v_proj = new Linear(width, keyValueHeads * headWidth, linear)
+    this.o_proj = new Linear(heads * headWidth, width, output)
+  }
+
+  /** What this attention narrows visibility by. */
+  get narrow(): Rule | undefined {
+    return this.#settings.narrow
+  }
+
+  /** `[batch, slot, width]` → the same shape, and the keys and values of these slots. */
+  forward(x: Tensor, bias: Tensor, position: Tensor, past?: KeyValues): { output: Tensor; added: KeyValues } {
+    const { heads, keyValueHeads, headWidth, positions } = this.#settings
+    const rotate = (tensor: Tensor) => positions.rotate?.(tensor, position) ?? tensor
+    const query = rotate(splitHeads(this.q_proj.forward(x), heads, headWidth))
+    const added = {
+      key: rotate(splitHeads(this.k_proj.forward(x), keyValueHeads, headWidth)),
+      value: splitHeads(this.v_proj.forward(x), keyValueHeads, headWidth),
+    }
+    const key = past === undefined ? added.key : concat([past.key, added.key], 2)
+    const value = past === undefined ? added.value : concat([past.value, added.value], 2)
+    const [batch, , slots] = query.shape as [Dimension, Dimension, Dimension]
+    const folded = reshape(query, [batch, keyValueHeads, -1, headWidth])
+    const mixed = reshape(attend(folded, key, value, bias, 1 / Math.sqrt(headWidth)), [batch, heads, slots, headWidth])
+    return { output: this.o_proj.forward(joinHeads(mixed)), added }
+  }
+}
+
+function checkHeads(width: number, heads: number, keyValueHeads: number, headWidth: number): void {
+  if (!Number.isInteger(headWidth) || heads % keyValueHeads !== 0) {
+    throw new OptionError(`${heads} heads and ${keyValueHeads} key-value heads at width ${width}`, {
+      expected: 'heads that divide the width, and key-value heads that divide the heads',
+    })
+  }
+}
+
+/** `[batch, slot, head·headWidth]` → `[batch, head, slot, headWidth]`. */
+function splitHeads(x: Tensor, heads: number, headWidth: number): Tensor {
+  const [batch, slots] = x.shape
+  return transpose(reshape(x, [batch!, slots!, heads, headWidth]), [0, 2, 1, 3])
+}
+
+/** `[batch, head, slot, headWidth]` → `[batch, slot, head·headWidth]`. */
+function joinHeads(x: Tensor): Tensor {
+  const [batch, , slots] = x.shape
+  return reshape(transpose(x, [0, 2, 1, 3]), [batch!, slots!, -1])
+}

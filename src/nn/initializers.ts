@@ -1,0 +1,25 @@
+import { elementCount } from '../base/dtype.ts'
+import type { Initializer } from '../tensor/index.ts'
+
+export const zeros: Initializer = (shape) => new Float32Array(elementCount(shape))
+
+export const ones: Initializer = (shape) => new Float32Array(elementCount(shape)).fill(1)
+
+/** Normal with mean 0. */
+export function normal(deviation: number): Initializer {
+  return (shape, rng) => rng.fillNormal(new Float32Array(elementCount(shape))).map((x) => x * deviation)
+}
+
+/** Uniform in [−limit, limit). */
+export function uniform(limit: number): Initializer {
+  return (shape, rng) => rng.fillUniform(new Float32Array(elementCount(shape))).map((x) => (2 * x - 1) * limit)
+}
+
+/** Uniform with variance 2 / (inputs + outputs); for weights `[outputs, inputs]`. Glorot & Bengio 2010. */
+export const glorotUniform: Initializer = (shape, rng) => {
+  const [outputs = 1, inputs = 1] = shape
+  return uniform(Math.sqrt(6 / (inputs + outputs)))(shape, rng)
+}
+
+/** Normal with variance 2 / inputs; for weights `[outputs, inputs]`. He et al. 2015. */
+export const heNormal: Initializer = (shape, rng) => normal(Math.sqrt(2 / elementCount(shape.slice(1))))(shape, rng)

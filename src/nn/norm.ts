@@ -1,0 +1,57 @@
+import {
+  layerNorm as applyLayerNorm,
+  rmsNorm as applyRmsNorm,
+  parameter,
+  type Tensor,
+  type TensorOperand,
+  type Variable,
+} from '../tensor/index.ts'
+import { ones, zeros } from './initializers.ts'
+
+/** Normalises the last axis. */
+export interface Norm {
+  forward(x: TensorOperand): Tensor
+}
+
+/** Makes a norm for a width; what architectures take as a value. */
+export type NormFactory = (width: number) => Norm
+
+class LayerNorm implements Norm {
+  readonly weight: Variable
+  readonly bias?: Variable
+  readonly #epsilon: number
+
+  constructor(width: number, { epsilon, bias }: { epsilon: number; bias: boolean }) {
+    this.weight = parameter([width], ones)
+    if (bias) this.bias = parameter([width], zeros)
+    this.#epsilon = epsilon
+  }
+
+  forward(x: TensorOperand): Tensor {
+    return applyLayerNorm(x, this.weight, this.bias, this.#epsilon)
+  }
+}
+
+class RmsNorm implements Norm {
+  readonly weight: Variable
+  readonly #epsilon: number
+
+  constructor(width: number, epsilon: number) {
+    this.weight = parameter([width], ones)
+    this.#epsilon = epsilon
+  }
+
+  forward(x: TensorOperand): Tensor {
+    return applyRmsNorm(x, this.weight, this.#epsilon)
+  }
+}
+
+/** Layer normalisation. Ba et al. 2016. */
+export function layerNorm({ epsilon = 1e-5, bias = true }: { epsilon?: number; bias?: boolean } = {}): NormFactory {
+  return (width) => new LayerNorm(width, { epsilon, bias })
+}
+
+/** Root-mean-square normalisation. Zhang & Sennrich 2019. */
+export function rmsNorm({ epsilon = 1e-5 }: { epsilon?: number } = {}): NormFactory {
+  return (width) => new RmsNorm(width, epsilon)
+}

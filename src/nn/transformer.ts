@@ -1,0 +1,134 @@
+import { OptionError } from '../base/errors.ts'
+import type { Rule } from '../base/visibility.ts'
+import { add, type Initializer, type Tensor } from '../tensor/index.ts'
+import { Attention, type AttentionOptions, type KeyValues, type Slots, visibilityBias } from './attention.ts'
+import { Embedding } from './embedding.ts'
+import { normal } from './initializers.ts'
+import type { LinearOptions } from './linear.ts'
+import type { Mlp, MlpFactory } from './mlp.ts'
+import type { Norm, NormFactory } from './norm.ts'
+import type { Positions, PositionsFactory } from './positions.ts'
+
+/** A decoder-only transformer, put together from values. */
+export interface TransformerOptions {
+  readonly vocabularySize: number
+  readonly context: number
+  readonly width: number
+  readonly layers: number
+  /** One for all layers, or one per layer. */
+  readonly attention: AttentionOptions | ((layer: number) => AttentionOptions)
+  readonly mlp: MlpFactory
+  readonly norm: NormFactory
+  readonly positions: PositionsFactory
+  /** Weights of linears and embeddings. Default: normal(0.02), and normal(0.02/√(2·layers)) where results join the residual stream. */
+  readonly weight?: Initializer
+  readonly bias?: Initializer
+}
+
+export interface BackboneOutput {
+  /** `[batch, slot, width]`, normalised: what heads read. */
+  readonly hidden: Tensor
+  /** Keys and values of these slots, per layer. */
+  readonly added: readonly KeyValues[]
+}
+
+interface BlockSettings {
+  readonly width: number
+  readonly attention: AttentionOptions
+  readonly mlp: MlpFactory
+  readonly norm: NormFactory
+  readonly positions: Positions
+  readonly linear: LinearOptions
+  readonly output: LinearOptions
+}
+
+/** Pre-norm residual block: x + attention(norm(x)), then x + mlp(norm(x)). */
+class Block {
+  readonly input_layernorm: Norm
+  readonly self_attn: Attention
+  readonly post_attention_layernorm: Norm
+  readonly mlp: Mlp
+
+  constructor({ width, attention, mlp, norm, positions, linear, output }: BlockSettings) {
+    this.input_layernorm = norm(width)
+    this.self_attn = new Attention({ ...attention, width, linear, output, positions })
+    this.post_attention_layernorm = norm(width)
+    this.mlp = mlp({ width, linear, output })
+  }
+
+  forward(x: Tensor, bias: Tensor, position: Tensor, past?: KeyValues): { output: Tensor; added: KeyValues } {
+    const { output, added } = this.self_attn.forward(this.input_layernorm.forward(x), bias, position, past)
+    const attended = add(x, output)
+    return { output: add(attended, this.mlp.forward(this.post_attention_layernorm.forward(attended))), added }
+  }
+}
+
+/**
+ * Slots → hidden states. Field names are the keys of public Llama-family checkpoints.
+ *
+ * @example
+ * ```ts
+ * const backbone = new Transformer({
+ *   vocabularySize: 512, context: 512, width: 64, layers: 5, attention: { heads: 8, keyValueHeads: 4 },
+ *   mlp: swiglu(172), norm: rmsNorm(), positions: rotary(),
+ * })
+ * ```
+ */
+export class Transformer {
+  readonly embed_tokens: Embedding
+  readonly positions: Positions
+  readonly layers: readonly Block[]
+  readonly norm: Norm
+  readonly width: number
+  readonly context: number
+  readonly vocabularySize: number
+
+  constructor(options: TransformerOptions) {
+    const { vocabularySize, context, width, layers } = options
+    checkSizes({ vocabularySize, context, width, layers })
+    const { weight = normal(0.02), bias } = options
+    const joining = options.weight ?? normal(0.02 / Math.sqrt(2 * layers))
+    const linear: LinearOptions = bias === undefined ? { weight } : { weight, bias }
+    const settings = { ...options, linear, output: { ...linear, weight: joining } }
+    const attentionOf = (layer: number) => (typeof options.attention === 'function' ? options.attention(layer) : options.attention)
+    this.width = width
+    this.context = context
+    this.vocabularySize = vocabularySize
+    this.embed_tokens = new Embedding(vocabularySize, width, weight)
+    this.positions = options.positions({ width, context })
+    this.layers = Array.from(
+      { length: layers },
+      (_, i) => new Block({ ...settings, attention: attentionOf(i), positions: this.positions }),
+    )
+    this.norm = options.norm(width)
+  }
+
+  /** Embeds ids: int `[batch, slot]` → `[batch, slot, width]`. */
+  embed(ids: Tensor, position: Tensor): Tensor {
+    const embedded = this.embed_tokens.forward(ids)
+    return this.positions.embed?.(embedded, position) ?? embedded
+  }
+
+  /** Hidden states of slots, and what a cache must keep of them. */
+  forward(slots: Slots): BackboneOutput {
+    const biases = new Map<Rule | undefined, Tensor>()
+    const biasOf = (narrow: Rule | undefined) => {
+      const bias = biases.get(narrow) ?? visibilityBias(slots, narrow)
+      biases.set(narrow, bias)
+      return bias
+    }
+    let x = slots.embedded
+    const added = this.layers.map((block, i) => {
+      const result = block.forward(x, biasOf(block.self_attn.narrow), slots.position, slots.past?.layers[i])
+      x = result.output
+      return result.added
+    })
+    return { hidden: this.norm.forward(x), added }
+  }
+}
+
+function checkSizes(sizes: Readonly<Record<string, number>>): void {
+  for (const [name, size] of Object.entries(sizes)) {
+    if (!Number.isInteger(size) || size < 1) throw new OptionError(`${name} is ${size}`, { expected: 'an integer ≥ 1' })
+  }
+}
