@@ -1,0 +1,17 @@
+import type { Module } from '../nn/module.ts'
+import type { FeedValue, Inputs, Tensor } from '../tensor/index.ts'
+
+/** What `fit` trains: a module, a traced loss, and batches that depend on the step alone (so that a resumed run repeats them). */
+export interface TrainingTask<I extends Inputs = Inputs> {
+  readonly module: Module
+  readonly inputs: I
+  /** The scalar to minimise, and other scalars to report. Called while tracing. */
+  loss(inputs: { readonly [K in keyof I]: Tensor }): { readonly total: Tensor; readonly parts?: Readonly<Record<string, Tensor>> }
+  /** The feeds of a training step; a pure function of `step`. */
+  batchAt(step: number): { readonly [K in keyof I]: FeedValue }
+  /** Held-out batches; their mean loss is the validation loss. */
+  readonly validation?: {
+    readonly batches: number
+    batchAt(index: number): { readonly [K in keyof I]: FeedValue }
+  }
+}
