@@ -1,0 +1,62 @@
+import { DataError } from '../base/errors.ts'
+import type { TextStream, TextTokenizer } from '../base/model.ts'
+import { checkKeys } from './checks.ts'
+import { type FinishReason, type GeneratedToken, type GenerateOptions, generate, generateOptionNames } from './generate.ts'
+import type { Stepper, StepperState } from './stepper.ts'
+import { createStops, type StopCutter } from './stops.ts'
+
+/** `stopTokens` defaults to the tokenizer's end tokens; `[]` goes on past them. */
+export interface GenerateTextOptions extends GenerateOptions {
+  /** Texts that end the generation; they are not part of it. */
+  readonly stop?: readonly string[] | undefined
+}
+
+export interface GeneratedText {
+  /** What these tokens add to the text; may hold what earlier ones left open, and leave open what later ones complete. */
+  readonly text: string
+  /** The tokens since the piece before, at least one. */
+  readonly tokens: readonly GeneratedToken[]
+  /** On the last piece only. */
+  readonly finish?: FinishReason
+}
+
+const textOptionNames: Readonly<Record<keyof GenerateTextOptions, true>> = { ...generateOptionNames, stop: true }
+
+/**
+ * Continues a text, after the tokenizer's start token if there is one. Pieces hold whole characters only, and never a part of a stop
+ * string or the text of a stop token. Throws as `generate` does, and OptionError on a stop that is empty or not well-formed.
+ * @example
+ * for await (const { text } of generateText(stepper, tokenizer, 'Once upon', { maxTokens: 50, stop: ['\n\n'] })) process.stdout.write(text)
+ */
+export function generateText<State extends StepperState>(
+  stepper: Stepper<State>,
+  tokenizer: TextTokenizer,
+  prompt: string,
+  options: GenerateTextOptions = {},
+): AsyncGenerator<GeneratedText, void, undefined> {
+  checkKeys(options, textOptionNames)
+  if (typeof prompt !== 'string') throw new DataError('the prompt is not a text', { expected: 'a string' })
+  const { stop = [], stopTokens = tokenizer.endTokens, ...others } = options
+  const start = tokenizer.startToken === undefined ? [] : [tokenizer.startToken]
+  const stops = createStops(stop)
+  const tokens = generate(stepper, [...start, ...tokenizer.encode(prompt)], { ...others, stopTokens })
+  return pieces(tokens, tokenizer.stream(), stops)
+}
+
+async function* pieces(
+  tokens: AsyncIterable<GeneratedToken>,
+  decoder: TextStream,
+  stops: StopCutter,
+): AsyncGenerator<GeneratedText, void, undefined> {
+  let fresh: GeneratedToken[] = []
+  for await (const token of tokens) {
+    fresh.push(token)
+    let text = token.finish === 'end-token' ? '' : stops.push(decoder.push(token.token))
+    if (token.finish !== undefined) text += stops.push(decoder.end()) + stops.end()
+    const finish = stops.matched === undefined ? token.finish : 'stop'
+    if (text === '' && finish === undefined) continue
+    yield { text, tokens: fresh, ...(finish && { finish }) }
+    if (finish !== undefined) return
+    fresh = []
+  }
+}
