@@ -4,8 +4,12 @@ import { root } from './source-tree.ts'
 
 type Dependencies = Readonly<Record<string, string>>
 
-interface Lock {
-  readonly packages: Readonly<Record<string, { readonly resolved?: string; readonly integrity?: string; readonly link?: boolean }>>
+interface LockedPackage {
+  readonly version?: string
+  readonly resolved?: string
+  readonly integrity?: string
+  readonly optional?: boolean
+  readonly optionalDependencies?: Dependencies
 }
 
 interface Manifest {
@@ -15,14 +19,28 @@ interface Manifest {
   readonly peerDependencies: Dependencies
 }
 
-const lock = JSON.parse(readFileSync(`${root}package-lock.json`, 'utf8')) as Lock
 const manifest = JSON.parse(readFileSync(`${root}package.json`, 'utf8')) as Manifest
+const lock = JSON.parse(readFileSync(`${root}package-lock.json`, 'utf8')) as {
+  readonly packages: Readonly<Record<string, LockedPackage>>
+}
 const installed = Object.entries(lock.packages).filter(([path]) => path !== '')
 
-test('the lock file names no registry, and a digest for every package', () => {
+test('the lock file names no registry, and a digest for everything but builds for other platforms', () => {
   expect(installed.length).toBeGreaterThan(50)
   expect(installed.filter(([, entry]) => entry.resolved !== undefined)).toEqual([])
-  expect(installed.filter(([, entry]) => !entry.integrity?.startsWith('sha512-')).map(([path]) => path)).toEqual([])
+  expect(installed.filter(([, entry]) => !entry.integrity?.startsWith('sha512-') && !entry.optional).map(([path]) => path)).toEqual(
+    [],
+  )
+})
+
+test('the lock file has the builds for every platform, without which npm ci refuses it', () => {
+  const optional = installed.flatMap(([path, entry]) =>
+    Object.keys(entry.optionalDependencies ?? {}).map((name) => ({ path, name })),
+  )
+  const missing = optional.filter(
+    ({ path, name }) => !lock.packages[`${path}/node_modules/${name}`] && !lock.packages[`node_modules/${name}`],
+  )
+  expect(missing).toEqual([])
 })
 
 test('every dependency is pinned to one version, and installing runs no script', () => {
