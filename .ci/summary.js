@@ -1,11 +1,11 @@
-// node .ci/summary.js <JSON report of vitest> <checks that failed> <exit status>
+// node .ci/summary.js <JSON report of vitest> <checks that failed> <exit status of the installation or the tests>
 // Prints the line that .ci/run ends with, and exits with 1 unless everything passed.
 import { readFileSync } from 'node:fs'
 
 const [path, failedChecks, status] = process.argv.slice(2)
 const { passed, failed, skipped } = readReport(path)
-// A run that failed without a failed test or check: the installation, the build, or an error outside all tests.
-const unexplained = Number(status) !== 0 && failed + Number(failedChecks) === 0 ? 1 : 0
+// No test failed, yet the installation or the test run did: a failed build, or an error outside all tests.
+const unexplained = Number(status) !== 0 && failed === 0 ? 1 : 0
 const failures = failed + Number(failedChecks) + unexplained
 console.log(`${passed} passed, ${failures} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`)
 process.exitCode = failures > 0 ? 1 : 0

@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { findBreaches, findOutsideBreaches, folderRules } from './import-rules.ts'
 import { readSources, root } from './source-tree.ts'
@@ -19,6 +19,15 @@ describe('the repository', () => {
       expect(folders).toEqual(expect.arrayContaining([...values, ...types]))
   })
 
+  test('docs/structure.md shows the same rules', () => {
+    const page = readFileSync(`${root}docs/structure.md`, 'utf8')
+    const rows = [...page.matchAll(/^\| `(\w+)` \|.*\| (.*) \|$/gm)].map(([, folder = '', cell = '']) => [folder, cell])
+    const shown = rows.filter(([, cell]) => cell !== 'all of the above' && cell !== 'everything')
+    const expected = Object.entries(folderRules).map(([folder, rule]) => [folder, inWords(rule.values, rule.types)])
+    expect(rows.map(([folder]) => folder)).toEqual(expected.map(([folder]) => folder))
+    expect(expected).toEqual(expect.arrayContaining(shown))
+  })
+
   test('the rules themselves have no cycle', () => {
     const depth = (folder: string, trail: readonly string[] = []): number => {
       expect(trail).not.toContain(folder)
@@ -29,6 +38,11 @@ describe('the repository', () => {
     for (const folder of Object.keys(folderRules)) expect(depth(folder)).toBeLessThanOrEqual(Object.keys(folderRules).length)
   })
 })
+
+function inWords(values: readonly string[], types: readonly string[] = []): string {
+  const parts = values.length === 0 ? 'nothing' : values.join(', ')
+  return types.length === 0 ? parts : `${parts}; types of ${types.join(' and ')}`
+}
 
 /** Breaches of a made-up tree in which every imported file exists. */
 function breachesOf(files: Readonly<Record<string, string>>): string[] {
