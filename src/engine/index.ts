@@ -1,1 +1,2 @@
-export {}
+export { type OwnedStepper, openStepper, type StepperOptions } from './cached-stepper.ts'
+export type { Decoder } from './decoder-program.ts'

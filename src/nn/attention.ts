@@ -94,6 +94,12 @@ export class Attention {
     return this.#settings.narrow
   }
 
+  /** What a cache of this attention's keys and values looks like. */
+  get keyValueShape(): { readonly keyValueHeads: number; readonly headWidth: number } {
+    const { keyValueHeads, headWidth } = this.#settings
+    return { keyValueHeads, headWidth }
+  }
+
   /** `[batch, slot, width]` → the same shape, and the keys and values of these slots. */
   forward(x: Tensor, bias: Tensor, position: Tensor, past?: KeyValues): { output: Tensor; added: KeyValues } {
     const { heads, keyValueHeads, headWidth, positions } = this.#settings

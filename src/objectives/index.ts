@@ -1,1 +1,1 @@
-export {}
+export { negativeLogLikelihood, type Predictor, teacherForced } from './likelihood.ts'

@@ -24,9 +24,11 @@ export interface CompileOptions {
 type OutputNames<R extends Results> = { [K in keyof R]: R[K] extends Tensor ? K : never }[keyof R]
 export type Outputs<R extends Results> = { readonly [K in OutputNames<R>]: HostTensor }
 
-export interface RunOptions<R extends Results> {
+export interface RunOptions<R extends Results, Only extends OutputNames<R> = OutputNames<R>> {
+  /** Bring back these outputs alone. Default: all. */
+  readonly only?: readonly Only[]
   /** Called with the outputs before any variable changes; when it throws, none does (but for those updated in place). */
-  readonly guard?: (outputs: Outputs<R>) => void
+  readonly guard?: (outputs: Pick<Outputs<R>, Only>) => void
   /** Run on these rows of a variable's first axis only. */
   readonly rows?: ReadonlyMap<Variable, { readonly start: number; readonly count: number }>
 }
@@ -40,7 +42,10 @@ export interface OnnxExportOptions {
 
 export interface Program<I extends Inputs, R extends Results> {
   /** Computes the outputs and carries out the assignments. */
-  run(feeds: { readonly [K in keyof I]: FeedValue }, options?: RunOptions<R>): Promise<Outputs<R>>
+  run<Only extends OutputNames<R> = OutputNames<R>>(
+    feeds: { readonly [K in keyof I]: FeedValue },
+    options?: RunOptions<R, Only>,
+  ): Promise<Pick<Outputs<R>, Only>>
   /** The program as an ONNX file with the current values of its variables; assigned variables become extra inputs and outputs. */
   toOnnx(options?: OnnxExportOptions): Promise<{ readonly model: Uint8Array; readonly external?: Uint8Array }>
   /** Variables that are updated in place. */
@@ -93,15 +98,18 @@ class CompiledProgram<I extends Inputs, R extends Results> implements Program<I,
     this.#usedInputs = new Set(traced.inputs.keys())
   }
 
-  async run(feeds: { readonly [K in keyof I]: FeedValue }, options: RunOptions<R> = {}): Promise<Outputs<R>> {
+  async run<Only extends OutputNames<R> = OutputNames<R>>(
+    feeds: { readonly [K in keyof I]: FeedValue },
+    options: RunOptions<R, Only> = {},
+  ): Promise<Pick<Outputs<R>, Only>> {
     const device = this.#device()
     const bindings = new Map<string, number>()
     const checked = this.#checkFeeds(feeds, bindings)
     for (const variable of this.trace.variables) await variable.bind(device)
     await this.load()
     const views = this.#variableViews(options.rows, bindings)
-    const fetches = await this.#fetches(checked, options.rows)
-    const outputs = (await device.run(await this.#session!, { ...checked, ...views }, fetches)) as Outputs<R>
+    const fetches = await this.#fetches(checked, options)
+    const outputs = (await device.run(await this.#session!, { ...checked, ...views }, fetches)) as unknown as Pick<Outputs<R>, Only>
     options.guard?.(outputs)
     this.#commit()
     return outputs
@@ -186,9 +194,11 @@ class CompiledProgram<I extends Inputs, R extends Results> implements Program<I,
     return Object.fromEntries(entries)
   }
 
-  async #fetches(feeds: Readonly<Record<string, HostTensor>>, rows: RunOptions<R>['rows']): Promise<Record<string, Fetch>> {
+  async #fetches(feeds: Readonly<Record<string, HostTensor>>, { only, rows }: RunOptions<R>): Promise<Record<string, Fetch>> {
     const fetches: Record<string, Fetch> = {}
-    for (const name of this.trace.outputs.keys()) fetches[name] = { kind: 'host' }
+    const unknown = only?.find((name) => !this.trace.outputs.has(String(name)))
+    if (unknown !== undefined) throw new OptionError(`the program has no output ${String(unknown)}`)
+    for (const name of only ?? this.trace.outputs.keys()) fetches[String(name)] = { kind: 'host' }
     for (const assignment of this.trace.assignments) {
       fetches[this.#resultName(assignment)] = await this.#target(assignment, feeds, rows)
     }

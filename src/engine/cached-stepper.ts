@@ -1,0 +1,261 @@
+import { ContextError, DisposedError, OptionError } from '../base/errors.ts'
+import { SerialQueue } from '../base/serial.ts'
+import { treeIntervals } from '../base/visibility.ts'
+import type { ExtendOptions, Extension, Outputs, Stepper, StepperState } from '../decode/stepper.ts'
+import type { Device } from '../platform/device.ts'
+import { compileDecoder, type Decoder, type DecoderProgram } from './decoder-program.ts'
+import { KeyValueCache } from './key-value-cache.ts'
+
+export interface StepperOptions {
+  readonly device: Device
+  /** Build the weights into the session: faster, but later changes of the weights are not seen. Default true. */
+  readonly frozen?: boolean
+}
+
+/** A stepper that owns native memory. */
+export interface OwnedStepper<State extends StepperState = StepperState> extends Stepper<State>, AsyncDisposable {
+  memory(): { readonly states: number; readonly cacheBytes: number }
+}
+
+class CachedState implements StepperState {
+  length = 0
+  /** Depths of the scratch slots behind `length`, with their parents; undefined when there are none. */
+  scratch: readonly number[] | undefined
+  closed = false
+  readonly row: number
+
+  constructor(row: number) {
+    this.row = row
+  }
+}
+
+/** A stepper that keeps keys and values on the device. */
+export function openStepper(decoder: Decoder, { device, frozen = true }: StepperOptions): OwnedStepper {
+  return new CachedStepper(decoder, device, frozen)
+}
+
+class CachedStepper implements OwnedStepper<CachedState> {
+  readonly vocabularySize: number
+  readonly contextLength: number
+  readonly #cache: KeyValueCache
+  readonly #program: DecoderProgram
+  readonly #queue = new SerialQueue()
+
+  constructor(decoder: Decoder, device: Device, frozen: boolean) {
+    const { backbone } = decoder
+    this.vocabularySize = backbone.vocabularySize
+    this.contextLength = backbone.context
+    this.#cache = new KeyValueCache(device, { layers: backbone.layers.length, ...backbone.layers[0]!.self_attn.keyValueShape })
+    this.#program = compileDecoder(decoder, this.#cache, device, frozen)
+  }
+
+  memory(): { states: number; cacheBytes: number } {
+    return { states: this.#cache.used, cacheBytes: this.#cache.bytes }
+  }
+
+  open(): Promise<CachedState> {
+    return this.#queue.run(async () => new CachedState(await this.#cache.take()))
+  }
+
+  extend(batch: readonly Extension<CachedState>[], options: ExtendOptions): Promise<Outputs[]> {
+    return this.#queue.run(async () => {
+      options.signal?.throwIfAborted()
+      checkBatch(batch, options, this)
+      await this.#cache.reserve(Math.max(...batch.map(({ state, tokens }) => state.length + tokens.length)))
+      const outputs = new Map<CachedState, Outputs>()
+      for (const run of contiguousRuns(batch)) await this.#runRows(run, options, outputs)
+      return batch.map(({ state }) => outputs.get(state)!)
+    })
+  }
+
+  commit(state: CachedState, slots: readonly number[]): Promise<void> {
+    return this.#queue.run(async () => {
+      refuseClosed(state)
+      checkPath(state, slots)
+      await this.#cache.moveSlots(
+        state.row,
+        slots.map((slot) => state.length + slot),
+        state.length,
+      )
+      state.length += slots.length
+      state.scratch = undefined
+    })
+  }
+
+  rewind(state: CachedState, length: number): Promise<void> {
+    return this.#queue.run(async () => {
+      refuseClosed(state)
+      if (!Number.isInteger(length) || length < 0 || length > state.length) {
+        throw new OptionError(`rewind to ${length}`, { expected: `an integer in [0, ${state.length}]` })
+      }
+      state.length = length
+      state.scratch = undefined
+    })
+  }
+
+  fork(state: CachedState, count: number): Promise<CachedState[]> {
+    return this.#queue.run(async () => {
+      refuseClosed(state)
+      if (!Number.isInteger(count) || count < 1) throw new OptionError(`fork into ${count}`, { expected: 'an integer ≥ 1' })
+      const copies: CachedState[] = []
+      for (let i = 0; i < count; i++) {
+        const copy = new CachedState(await this.#cache.take())
+        await this.#cache.copyRow(state.row, copy.row)
+        copy.length = state.length
+        copies.push(copy)
+      }
+      return copies
+    })
+  }
+
+  close(state: CachedState): Promise<void> {
+    return this.#queue.run(async () => {
+      if (!state.closed) this.#cache.give(state.row)
+      state.closed = true
+    })
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#queue.run(async () => {
+      await this.#program.dispose()
+      await this.#cache.dispose()
+    })
+  }
+
+  /** One call over neighbouring rows, padded to the longest extension. */
+  async #runRows(
+    batch: readonly Extension<CachedState>[],
+    options: ExtendOptions,
+    outputs: Map<CachedState, Outputs>,
+  ): Promise<void> {
+    const width = Math.max(...batch.map(({ tokens }) => tokens.length))
+    const feeds = feedsOf(batch, width, options.logits)
+    const rows = { start: batch[0]!.state.row, count: batch.length }
+    const window = new Map([...this.#cache.keys, ...this.#cache.values].map((variable) => [variable, rows] as const))
+    const only = options.logits === 'none' ? [] : options.hidden === true ? (['logits', 'hidden'] as const) : (['logits'] as const)
+    const result = await this.#program.run(feeds, { rows: window, only })
+    options.signal?.throwIfAborted()
+    let at = 0
+    for (const { state, tokens, parents } of batch) {
+      const count = wantedCount(tokens.length, options.logits)
+      outputs.set(state, sliceOutputs(result, at, count))
+      at += count
+      state.scratch = options.keep === 'scratch' ? parentsOf(tokens.length, parents) : undefined
+      if (options.keep === 'append') state.length += tokens.length
+    }
+  }
+}
+
+/** Cuts a batch, sorted by row, into runs of neighbouring rows. */
+function contiguousRuns(batch: readonly Extension<CachedState>[]): Extension<CachedState>[][] {
+  const runs: Extension<CachedState>[][] = []
+  for (const extension of batch.toSorted((a, b) => a.state.row - b.state.row)) {
+    const last = runs.at(-1)
+    if (last !== undefined && last.at(-1)!.state.row + 1 === extension.state.row) last.push(extension)
+    else runs.push([extension])
+  }
+  return runs
+}
+
+function parentsOf(count: number, parents?: ArrayLike<number>): number[] {
+  return Array.from({ length: count }, (_, i) => parents?.[i] ?? i - 1)
+}
+
+function depthsOf(parents: readonly number[]): number[] {
+  const depths: number[] = []
+  for (const parent of parents) depths.push(parent < 0 ? 0 : depths[parent]! + 1)
+  return depths
+}
+
+function wantedCount(count: number, logits: ExtendOptions['logits']): number {
+  return logits === 'all' ? count : Number(logits === 'last')
+}
+
+function feedsOf(batch: readonly Extension<CachedState>[], width: number, logits: ExtendOptions['logits']) {
+  const size = batch.length * width
+  const [ids, position, enter, exit] = [new Int32Array(size), new Int32Array(size), new Int32Array(size), new Int32Array(size)]
+  const wanted: number[] = []
+  batch.forEach(({ state, tokens, parents }, b) => {
+    // Padding slots are roots of their own: no real slot sees them.
+    const tree = [...parentsOf(tokens.length, parents), ...new Array<number>(width - tokens.length).fill(-1)]
+    const intervals = treeIntervals(Int32Array.from(tree))
+    ids.set(Array.from(tokens), b * width)
+    position.set(
+      depthsOf(tree).map((depth) => state.length + depth),
+      b * width,
+    )
+    enter.set(intervals.enter, b * width)
+    exit.set(intervals.exit, b * width)
+    const first = logits === 'all' ? 0 : tokens.length - wantedCount(tokens.length, logits)
+    for (let i = first; i < tokens.length; i++) wanted.push(b * width + i)
+  })
+  const shape = [batch.length, width]
+  const matrix = (data: Int32Array) => ({ dtype: 'int32' as const, shape, data })
+  return {
+    ids: matrix(ids),
+    position: matrix(position),
+    enter: matrix(enter),
+    exit: matrix(exit),
+    start: Int32Array.from(batch, ({ state }) => state.length),
+    count: Int32Array.from(batch, ({ tokens }) => tokens.length),
+    wanted: Int32Array.from(wanted),
+  }
+}
+
+type RunResult = Partial<Awaited<ReturnType<DecoderProgram['run']>>>
+
+function sliceOutputs({ logits, hidden }: RunResult, at: number, count: number): Outputs {
+  const part = (tensor: NonNullable<RunResult['logits']>) => {
+    const width = tensor.shape.at(-1)!
+    return (tensor.data as Float32Array).slice(at * width, (at + count) * width)
+  }
+  const values = logits === undefined ? new Float32Array(0) : part(logits)
+  return hidden === undefined ? { logits: values } : { logits: values, hidden: part(hidden) }
+}
+
+function refuseClosed(state: CachedState): void {
+  if (state.closed) throw new DisposedError('the state was closed', { fix: 'open() another' })
+}
+
+function checkBatch(
+  batch: readonly Extension<CachedState>[],
+  { keep }: ExtendOptions,
+  limits: { contextLength: number; vocabularySize: number },
+): void {
+  if (batch.length === 0) throw new OptionError('extend of no states', { expected: 'at least one' })
+  if (new Set(batch.map(({ state }) => state)).size !== batch.length)
+    throw new OptionError('a state is twice in the batch', { expected: 'different states' })
+  for (const { state, tokens, parents } of batch) {
+    refuseClosed(state)
+    if (tokens.length === 0) throw new OptionError('extend by no tokens', { expected: 'at least one per state' })
+    const depth = 1 + Math.max(...depthsOf(checkParents(tokens.length, keep, parents)))
+    if (state.length + depth > limits.contextLength) {
+      throw new ContextError(`${state.length} + ${depth} positions`, {
+        expected: `at most ${limits.contextLength}`,
+        fix: 'shorten the prompt or rewind',
+      })
+    }
+    const strange = Array.from(tokens).find((token) => !Number.isInteger(token) || token < 0 || token >= limits.vocabularySize)
+    if (strange !== undefined)
+      throw new OptionError(`token ${strange}`, { expected: `an integer in [0, ${limits.vocabularySize - 1}]` })
+  }
+}
+
+function checkParents(count: number, keep: ExtendOptions['keep'], parents?: ArrayLike<number>): number[] {
+  if (parents === undefined) return parentsOf(count)
+  if (keep === 'append')
+    throw new OptionError('a tree cannot be appended', { fix: "extend with keep: 'scratch', then commit() one path" })
+  const list = Array.from(parents)
+  const wrong = list.findIndex((parent, i) => !Number.isInteger(parent) || parent < -1 || parent >= i)
+  if (list.length !== count || wrong >= 0)
+    throw new OptionError(`parents [${list}]`, { expected: `${count} integers, each −1 or an earlier slot` })
+  return list
+}
+
+function checkPath({ scratch }: CachedState, slots: readonly number[]): void {
+  if (scratch === undefined)
+    throw new OptionError('there are no scratch slots to commit', { fix: "extend with keep: 'scratch' first" })
+  const isPath = slots.every((slot, i) => Number.isInteger(slot) && scratch[slot] === (i === 0 ? -1 : slots[i - 1]))
+  if (!isPath)
+    throw new OptionError(`slots [${slots}] are no path of the tree`, { expected: 'each slot the child of the one before' })
+}

@@ -1,0 +1,16 @@
+import * as v from 'valibot'
+import { OptionError } from '../base/errors.ts'
+
+/** A positive integer below 2^31, as sizes in configurations are. */
+export const count = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(2 ** 31 - 1))
+export const positive = v.pipe(v.number(), v.finite(), v.gtValue(0))
+
+/** Checks plain data against a schema. Throws OptionError naming the field. */
+export function parseConfig<T>(schema: v.GenericSchema<unknown, T>, data: unknown, what: string): T {
+  const result = v.safeParse(schema, data, { abortEarly: true })
+  if (result.success) return result.output
+  const [issue] = result.issues
+  throw new OptionError(`${what}: ${v.getDotPath(issue) ?? 'the whole'} is ${issue.received}`, {
+    expected: issue.expected ?? issue.message,
+  })
+}

@@ -1,0 +1,27 @@
+import type { CategoricalHead } from '../heads/index.ts'
+import type { Transformer } from '../nn/index.ts'
+
+/** The trainable part of a text system. Field names are the first parts of checkpoint keys. */
+export interface LanguageModel {
+  readonly model: Transformer
+  readonly lm_head: CategoricalHead
+}
+
+/** A published method for text, as data: how its options are read and its model built. */
+export interface TextSystem<Options = unknown> {
+  readonly kind: 'text'
+  /** Equals the file's name. */
+  readonly id: string
+  /** The paper or report. */
+  readonly source: string
+  /** `model_type` values of config.json files that this system reads. */
+  readonly modelTypes: readonly string[]
+  readonly presets: Readonly<Record<string, Omit<Options, 'vocabularySize'>>>
+  /** The options in a parsed config.json. Throws MismatchError or OptionError on what the system does not support. */
+  readConfig(config: unknown): Options
+  /** A config.json that `readConfig` reads back. */
+  writeConfig(options: Options): Readonly<Record<string, unknown>>
+  build(options: Options): LanguageModel
+  /** Keys of a public checkpoint as names of this system's variables; undefined for a tensor that is not needed. Default: unchanged. */
+  renameKey?(key: string): string | undefined
+}
