@@ -1,1 +1,7 @@
-export {}
+export * from './device.ts'
+export { type Diagnosis, diagnose, type Finding, type RuntimeReport, type SelfTestReport } from './diagnose.ts'
+export { appendLine, exists, listFiles, makeDirectory, readFileBytes, writeFileAtomic } from './files.ts'
+export type { Machine } from './machine.ts'
+export { openDevice } from './open-device.ts'
+export { resolveInside } from './resolve-inside.ts'
+export { streamLines, streamText } from './text-files.ts'

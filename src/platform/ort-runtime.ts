@@ -1,0 +1,54 @@
+import type * as Ort from 'onnxruntime-node'
+import { RuntimeError } from '../base/errors.ts'
+
+export type OrtRuntime = Pick<typeof Ort, 'InferenceSession' | 'Tensor' | 'env' | 'listSupportedBackends'>
+
+/** The release whose behaviour (copies, aliasing, in-place outputs) was checked. */
+export const testedRuntimeVersion = '1.30.0'
+
+export const installRuntime =
+  'install it with `npm install onnxruntime-node@1.30.0` (with `--ignore-scripts` on a closed network: the CPU needs nothing from the script)'
+
+/**
+ * Loads onnxruntime-node when it is first needed: it is an optional peer dependency.
+ * @throws RuntimeError when the package is missing or its native library does not load.
+ */
+export async function loadRuntime(load: () => Promise<OrtRuntime> = () => import('onnxruntime-node')): Promise<OrtRuntime> {
+  try {
+    return await load()
+  } catch (cause) {
+    if (isMissingPackage(cause)) throw new RuntimeError('onnxruntime-node is not installed', { fix: installRuntime, cause })
+    throw new RuntimeError(`onnxruntime-node does not load: ${messageOf(cause)}`, {
+      expected: `onnxruntime-node ${testedRuntimeVersion} built for ${process.platform} ${process.arch}`,
+      fix: 'run `nextx doctor` to see what is missing',
+      cause,
+    })
+  }
+}
+
+/** The version of the native binding, such as `1.30.0`. */
+export function runtimeVersion(runtime: OrtRuntime): string {
+  return runtime.env.versions.node ?? runtime.env.versions.common
+}
+
+/** Awaits one call of ONNX Runtime; whatever it throws comes out as a RuntimeError with its message. */
+export async function callRuntime<T>(what: string, call: () => Promise<T>): Promise<T> {
+  try {
+    return await call()
+  } catch (cause) {
+    throw new RuntimeError(`ONNX Runtime failed to ${what}: ${messageOf(cause)}`, { cause })
+  }
+}
+
+export function messageOf(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).trim()
+}
+
+function isMissingPackage(error: unknown): boolean {
+  return (
+    error instanceof Error &&
+    'code' in error &&
+    (error.code === 'ERR_MODULE_NOT_FOUND' || error.code === 'MODULE_NOT_FOUND') &&
+    error.message.includes("'onnxruntime-node'")
+  )
+}
