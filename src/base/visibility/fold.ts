@@ -32,7 +32,8 @@ const deepest = 64
 /**
  * Reads a rule with an algebra. Throws OptionError on data that is no rule, and on nesting deeper than 64.
  * @example
- * const text = foldRule(causal, { constant: String, compare: (a, relation, b) => `${show(a)} ${relation} ${show(b)}`, … })
+ * const add = (left: number, right: number) => left + right
+ * foldRule(causal, { constant: () => 0, compare: () => 1, and: add, or: add, not: (term) => term }) // 2 comparisons
  */
 export function foldRule<T>(rule: Rule, algebra: VisibilityAlgebra<T>, depth = 0): T {
   if (depth > deepest) throw new OptionError('the visibility rule is nested too deeply', { expected: `at most ${deepest} levels` })
