@@ -37,7 +37,7 @@ const platformGlobals = new Set([
 
 export function factsOf(path: string, text: string): ModuleFacts {
   const file = parse(path, text)
-  const nodes = [...walk(file)]
+  const nodes = walk(file)
   const declared = new Set(nodes.filter(isDeclaredName).map((node) => node.text))
   const isGlobal = (name: string | undefined): name is string =>
     name !== undefined && platformGlobals.has(name) && !declared.has(name)
@@ -52,7 +52,7 @@ export function factsOf(path: string, text: string): ModuleFacts {
 
 /** The names that a file gives to variables, functions, classes, types and imports of its outermost scope. */
 export function topLevelNames(file: ts.SourceFile): ReadonlySet<string> {
-  const names = [...walk(file)].filter(isDeclaredName)
+  const names = walk(file).filter(isDeclaredName)
   return new Set(names.filter(({ parent }) => scopeOf(parent) === file).map((node) => node.text))
 }
 
@@ -65,7 +65,7 @@ function scopeOf(declaration: ts.Node): ts.Node {
 
 /** The names that a file declares or looks up, at any depth; members and keys are not among them. */
 export function referencedNames(file: ts.SourceFile): ReadonlySet<string> {
-  return new Set([...walk(file)].flatMap((node) => referencedName(node) ?? []))
+  return new Set(walk(file).flatMap((node) => referencedName(node) ?? []))
 }
 
 function importsOf(node: ts.Node): Omit<ImportFact, 'place'>[] {

@@ -44,11 +44,13 @@ function measureFile(path: string, text: string): Measured {
 function measureFunctions(path: string, text: string): Measured[] {
   const file = parse(path, text)
   const lineOf = (position: number) => file.getLineAndCharacterOfPosition(position).line
-  return [...walk(file)].filter(hasBody).map((node) => ({
-    what: `${place(file, node)} ${nameOf(node)}`,
-    lines: lineOf(node.getEnd()) - lineOf(node.getStart(file)) + 1,
-    budget: functionLines,
-  }))
+  return walk(file)
+    .filter(hasBody)
+    .map((node) => ({
+      what: `${place(file, node)} ${nameOf(node)}`,
+      lines: lineOf(node.getEnd()) - lineOf(node.getStart(file)) + 1,
+      budget: functionLines,
+    }))
 }
 
 function hasBody(node: ts.Node): node is ts.FunctionLikeDeclaration {

@@ -19,15 +19,15 @@ export function parse(path: string, text: string): ts.SourceFile {
 }
 
 /** Every node below `node` in source order, comments aside. */
-export function* walk(node: ts.Node): Generator<ts.Node> {
-  const children: ts.Node[] = []
-  ts.forEachChild(node, (child) => {
-    children.push(child)
-  })
-  for (const child of children) {
-    yield child
-    yield* walk(child)
-  }
+export function walk(node: ts.Node): ts.Node[] {
+  const nodes: ts.Node[] = []
+  const visit = (parent: ts.Node): void =>
+    ts.forEachChild(parent, (child) => {
+      nodes.push(child)
+      visit(child)
+    })
+  visit(node)
+  return nodes
 }
 
 /** `path:line` of a node, lines from 1. */
