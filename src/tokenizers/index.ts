@@ -1,1 +1,10 @@
-export {}
+export { type BpeOptions, bpeTokenizer } from './bpe.ts'
+export { bytesTokenizer } from './bytes.ts'
+export { type CharactersOptions, charactersTokenizer, trainCharacters } from './characters.ts'
+export { type LoadTokenizerOptions, loadTokenizer } from './load.ts'
+export { type Piece, type SentencePieceOptions, sentencePieceTokenizer } from './sentencepiece.ts'
+export type { NamedTokenizer, SpecialTokenOptions } from './special-tokens.ts'
+export type { SplitPattern } from './split-words.ts'
+export { readTok512 } from './tok512.ts'
+export { type HuggingFaceOptions, tokenizerFromHuggingFace } from './tokenizer-json.ts'
+export { type TrainBpeOptions, trainBpe } from './train-bpe.ts'
