@@ -26,6 +26,12 @@ export function checkNumber(name: string, value: unknown, accepts: (value: numbe
   throw new OptionError(`${name} is ${show(value)}`, { expected })
 }
 
+/** Throws OptionError when given something else than an AbortSignal. */
+export function checkSignal(signal: AbortSignal | undefined): void {
+  if (signal === undefined || typeof signal?.throwIfAborted === 'function') return
+  throw new OptionError('signal is not an AbortSignal', { expected: 'the signal of an AbortController' })
+}
+
 /** The tokens as a plain array. Throws DataError when one of them is not an id of the vocabulary. */
 export function checkedTokens(what: string, tokens: ArrayLike<number>, vocabularySize: number): number[] {
   if (typeof tokens !== 'object' || tokens === null || !Number.isSafeInteger(tokens.length) || tokens.length < 0) {

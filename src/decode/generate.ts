@@ -1,7 +1,7 @@
 import { ContextError, DataError, OptionError } from '../base/errors.ts'
 import { createRng, type Rng } from '../base/rng.ts'
-import { checkedTokens, checkInteger, checkKeys } from './checks.ts'
-import { applyRules, type LogitsRule, logSumExp } from './logits.ts'
+import { checkedTokens, checkInteger, checkKeys, checkSignal } from './checks.ts'
+import { applyRules, type LogitsRule, logProbReader } from './logits.ts'
 import { type LogitsOptions, logitsRules } from './pipeline.ts'
 import { greedyToken, sampleToken } from './sample.ts'
 import { largestIds } from './selection.ts'
@@ -114,12 +114,12 @@ async function* run<State extends StepperState>(
 
 /** One token of the model's logits `[vocabulary]`. */
 function choose(logits: Float32Array, tokens: readonly number[], index: number, request: Request) {
-  const normalizer = logSumExp(logits)
-  const logProbOf = (token: number): TokenLogProb => ({ token, logProb: logits[token]! - normalizer })
+  const logProbOf = logProbReader(logits)
+  const withLogProb = (token: number): TokenLogProb => ({ token, logProb: logProbOf(token) })
   const processed = applyRules(request.rules, logits, { tokens, promptLength: request.prompt.length })
   const token = request.greedy ? greedyToken(processed) : sampleToken(processed, request.noise.uniformAt(index))
-  if (request.topLogProbs === undefined) return logProbOf(token)
-  return { ...logProbOf(token), topLogProbs: Array.from(largestIds(logits, request.topLogProbs), logProbOf) }
+  if (request.topLogProbs === undefined) return withLogProb(token)
+  return { ...withLogProb(token), topLogProbs: Array.from(largestIds(logits, request.topLogProbs), withLogProb) }
 }
 
 function checkedRequest(stepper: Stepper, promptTokens: ArrayLike<number>, options: GenerateOptions): Request {
@@ -129,6 +129,7 @@ function checkedRequest(stepper: Stepper, promptTokens: ArrayLike<number>, optio
   if (maxTokens !== undefined) checkInteger('maxTokens', maxTokens, 1)
   if (topLogProbs !== undefined) checkInteger('topLogProbs', topLogProbs, 1, vocabularySize)
   checkSignal(signal)
+  const rules = logitsRules(options)
   for (const id of options.logitBias?.keys() ?? []) checkInteger('a token of logitBias', id, 0, vocabularySize - 1)
   const prompt = checkedPrompt(promptTokens, vocabularySize, contextLength)
   // The last token is never fed, so one more fits than the context has room for.
@@ -136,7 +137,7 @@ function checkedRequest(stepper: Stepper, promptTokens: ArrayLike<number>, optio
   return {
     prompt,
     limit: Math.min(maxTokens ?? room, room),
-    rules: logitsRules(options),
+    rules,
     greedy: options.temperature === 0,
     noise: createRng(seed).fold('sample'),
     stopTokens: checkedStopTokens(options.stopTokens, vocabularySize),
@@ -160,10 +161,4 @@ function checkedStopTokens(tokens: readonly number[] | undefined, vocabularySize
   if (!Array.isArray(tokens)) throw new OptionError('stopTokens is not a list', { expected: 'a list of token ids' })
   for (const id of tokens) checkInteger('a token of stopTokens', id, 0, vocabularySize - 1)
   return new Set(tokens)
-}
-
-/** Throws OptionError when given something else than an AbortSignal. */
-export function checkSignal(signal: AbortSignal | undefined): void {
-  if (signal === undefined || typeof signal?.throwIfAborted === 'function') return
-  throw new OptionError('signal is not an AbortSignal', { expected: 'the signal of an AbortController' })
 }

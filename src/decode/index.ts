@@ -6,7 +6,7 @@ export {
   type TokenLogProb,
 } from './generate.ts'
 export { type GeneratedText, type GenerateTextOptions, generateText } from './generate-text.ts'
-export { applyRules, type DecodeContext, type LogitsRule, logSoftmax, logSumExp } from './logits.ts'
+export { applyRules, type DecodeContext, type LogitsRule, logSoftmax } from './logits.ts'
 export { allow, forbid, frequencyPenalty, logitBias, noRepeatNgram, presencePenalty, repetitionPenalty } from './penalties.ts'
 export { type LogitsOptions, logitsRules } from './pipeline.ts'
 export { greedyToken, sampleToken } from './sample.ts'

@@ -37,16 +37,17 @@ export function applyRules(rules: readonly LogitsRule[], logits: Float32Array, c
  * logSoftmax(Float32Array.of(0, 0))[1] // −0.693…
  */
 export function logSoftmax(logits: Float32Array): Float64Array {
-  const normalizer = logSumExp(logits)
-  return Float64Array.from(logits, (logit) => logit - normalizer)
+  const logProbOf = logProbReader(logits)
+  return Float64Array.from(logits, (_, token) => logProbOf(token))
 }
 
-/** ln Σ exp(logits), in float64. Throws NonFiniteError as `applyRules` does. */
-export function logSumExp(logits: Float32Array): number {
+/** Entries of `logSoftmax(logits)`, one at a time. Throws NonFiniteError as `applyRules` does. */
+export function logProbReader(logits: Float32Array): (token: number) => number {
   const largest = checkLogits(logits)
   let sum = 0
   for (let id = 0; id < logits.length; id++) sum += Math.exp(logits[id]! - largest)
-  return largest + Math.log(sum)
+  const logSum = Math.log(sum)
+  return (token) => logits[token]! - largest - logSum
 }
 
 /** The largest logit. Throws NonFiniteError when a logit is NaN or +∞, or when none is finite. */

@@ -1,7 +1,6 @@
 import { ContextError, DataError } from '../base/errors.ts'
-import { checkedTokens, checkInteger, checkKeys } from './checks.ts'
-import { checkSignal } from './generate.ts'
-import { logSumExp } from './logits.ts'
+import { checkedTokens, checkInteger, checkKeys, checkSignal } from './checks.ts'
+import { logProbReader } from './logits.ts'
 import type { Stepper, StepperState } from './stepper.ts'
 
 export interface ScoreOptions {
@@ -50,7 +49,7 @@ export async function score<State extends StepperState>(
       if (!wanted) continue
       for (let at = start; at < end; at++) {
         const row = output!.logits.subarray((at - start) * stepper.vocabularySize, (at - start + 1) * stepper.vocabularySize)
-        logProbs[at + 1 - promptLength] = row[ids[at + 1]!]! - logSumExp(row)
+        logProbs[at + 1 - promptLength] = logProbReader(row)(ids[at + 1]!)
       }
     }
   } finally {

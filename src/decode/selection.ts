@@ -19,7 +19,10 @@ export function leadingIds(keys: Float32Array, need: number, weights?: Float64Ar
   }
   // What is left has one key: the ties at the border.
   let ties = 0
-  while (ties < candidates.length && taken < need) taken += weights?.[candidates[ties++]!] ?? 1
+  while (ties < candidates.length && taken < need) {
+    taken += weights === undefined ? 1 : weights[candidates[ties]!]!
+    ties++
+  }
   return idsAbove(order, border, candidates.subarray(0, ties))
 }
 
