@@ -29,6 +29,15 @@ describe('text files', () => {
     )
   })
 
+  it('are cut at a separator wherever the pieces that files are read in cut it', async () => {
+    const separator = '<end>'
+    for (let before = 0; before <= separator.length; before++) {
+      const first = 'x'.repeat(65_536 - before)
+      const folder = await folderOf({ 'a.txt': `${first}${separator}second` })
+      expect(await all(textDocuments({ files: 'a.txt', folder, format: 'text', separator }))).toEqual([first, 'second'])
+    }
+  })
+
   it('are read no further than they are used', async () => {
     const tooFar = Uint8Array.from([...new TextEncoder().encode('first|second|'.padEnd(300_000, 'x')), 0xff])
     const folder = await folderOf({ 'a.txt': tooFar })

@@ -1,9 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { DataError, ShapeError } from '../../../src/base/errors.ts'
-import { type Layout, type Plan, sources } from '../../../src/base/model.ts'
+import { type Layout, type Plan, roles, sources } from '../../../src/base/model.ts'
 import { and, earlierGroup, everything, or, sameGroup, sameRole, sameSegment } from '../../../src/base/visibility.ts'
 import { checkPlan, prefix, raster } from '../../../src/orders/index.ts'
+import { selfDrafts } from '../../contracts/sketched-orders.ts'
 import { fullPass, hash } from '../../contracts/stub-network.ts'
 import { anyColumns, anyRule } from '../visibility/random-columns.ts'
 
@@ -52,6 +53,15 @@ describe('checkPlan refuses', () => {
     }
     expect(() => checkPlan({ ...plan, visibility: or(sameGroup, and(sameSegment, earlierGroup)) }, five)).not.toThrow()
     expect(() => checkPlan(plan, five)).toThrow(/slot 0 predicts value 0 in group 1/)
+  })
+
+  it('leaks within a channel that another channel has predicted before', () => {
+    // the masks of the second block, moved one group on, see the stream slot that is fed with their first value
+    const layout: Layout = { parts: [{ shape: [4] }] }
+    const plan = selfDrafts(2).plan(layout)
+    const group = plan.group.map((own, slot) => (plan.role[slot] === roles.mask && own === 4 ? 5 : own))
+    expect(() => checkPlan(plan, layout)).not.toThrow()
+    expect(() => checkPlan({ ...plan, group }, layout)).toThrow(/predicts value 2 in group 5, yet depends on/)
   })
 
   it('columns that are malformed', () => {
