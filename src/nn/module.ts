@@ -38,9 +38,9 @@ function isModule(value: object): boolean {
   )
 }
 
-/** The variables that optimizers train. */
+/** The variables that optimizers train: the trainable ones that are not frozen. */
 export function parameters(module: Module): Variable[] {
-  return [...namedVariables(module).values()].filter(({ trainable }) => trainable)
+  return [...namedVariables(module).values()].filter(({ trainable, frozen }) => trainable && !frozen)
 }
 
 /** Number of trainable values. */

@@ -33,6 +33,8 @@ export class Variable {
   readonly dtype: DType
   readonly shape: Shape
   readonly trainable: boolean
+  /** A trainable variable that is to keep its values for now: no parameter until it is set back. */
+  frozen = false
   readonly initializer: Initializer | undefined
   /** The current value, as a leaf of traced programs. */
   readonly tensor: Tensor

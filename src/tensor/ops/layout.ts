@@ -4,7 +4,6 @@ import {
   type Dimension,
   divideDimensions,
   formatShape,
-  multiplyDimensions,
   type Shape,
   type SymbolicDimension,
   sameDimension,
@@ -199,13 +198,24 @@ function resolveUnknown(from: Shape, to: readonly SizeLike[]): Shape {
   const unknown = to.indexOf(-1)
   if (unknown < 0) return to.map(toDimension)
   const others = to.filter((_, axis) => axis !== unknown).map(toDimension)
-  const size = divideDimensions(shapeSize(from), others.reduce(multiplyDimensions, 1 as Dimension))
+  const size = quotient(from, others)
   if (size === undefined) {
     throw new ShapeError(`cannot infer -1 when reshaping ${formatShape(from)} to [${to.join(', ')}]`, {
       expected: 'sizes that divide the total exactly',
     })
   }
   return [...others.slice(0, unknown), size, ...others.slice(unknown)]
+}
+
+/** Product of one list of sizes over that of another. Equal sizes are crossed out first: sums like `T+C` divide only themselves. */
+function quotient(numerators: Shape, denominators: Shape): Dimension | undefined {
+  const left = [...numerators]
+  const right = denominators.filter((size) => {
+    const at = left.findIndex((other) => sameDimension(size, other))
+    if (at >= 0) left.splice(at, 1)
+    return at < 0
+  })
+  return divideDimensions(shapeSize(left), shapeSize(right))
 }
 
 /** Axes in a new order. Default: the last two swapped. */

@@ -1,0 +1,106 @@
+import { MismatchError } from '../base/errors.ts'
+import type { TextTokenizer } from '../base/model.ts'
+import { createRng } from '../base/rng.ts'
+import { type OwnedStepper, openStepper } from '../engine/index.ts'
+import { readSafetensors, writeSafetensors } from '../formats/index.ts'
+import { disposeModule, initialize, loadWeights, nameVariables, readWeights } from '../nn/index.ts'
+import { makeDirectory, readFileBytes, writeFileAtomic } from '../platform/files.ts'
+import type { Device } from '../platform/index.ts'
+import { readJson, readTokenizer, tokenizerFileName } from './model-files.ts'
+import { systemForConfig } from './registry.ts'
+import type { LanguageModel, TextSystem } from './system.ts'
+
+/** A language model that can be trained, scored, sampled and saved: a system's network, with a tokenizer, on a device. */
+export interface TextModel extends AsyncDisposable {
+  readonly system: TextSystem
+  readonly options: unknown
+  readonly tokenizer: TextTokenizer
+  readonly network: LanguageModel
+  readonly device: Device
+  /** Runs the network; made at first use with the weights of that moment, and again after `refresh()`. */
+  readonly stepper: OwnedStepper
+  /** Forgets the stepper, so that the next one sees weights that have changed since. */
+  refresh(): Promise<void>
+}
+
+class OpenTextModel implements TextModel {
+  readonly system: TextSystem
+  readonly options: unknown
+  readonly tokenizer: TextTokenizer
+  readonly network: LanguageModel
+  readonly device: Device
+  #stepper: OwnedStepper | undefined
+
+  constructor(system: TextSystem, options: unknown, tokenizer: TextTokenizer, device: Device) {
+    this.system = system
+    this.options = options
+    this.tokenizer = tokenizer
+    this.device = device
+    this.network = system.build(options)
+    nameVariables(this.network)
+    const { vocabularySize } = this.network.model
+    if (tokenizer.vocabularySize > vocabularySize) {
+      throw new MismatchError(`the tokenizer has ${tokenizer.vocabularySize} ids, the model ${vocabularySize}`, {
+        expected: 'no more ids than the model has',
+      })
+    }
+  }
+
+  get stepper(): OwnedStepper {
+    this.#stepper ??= openStepper({ backbone: this.network.model, head: this.network.lm_head }, { device: this.device })
+    return this.#stepper
+  }
+
+  async refresh(): Promise<void> {
+    const stepper = this.#stepper
+    this.#stepper = undefined
+    await stepper?.[Symbol.asyncDispose]()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.refresh()
+    await disposeModule(this.network)
+  }
+}
+
+export interface CreateModelOptions<Options> {
+  readonly system: TextSystem<Options>
+  readonly options: Options
+  readonly tokenizer: TextTokenizer
+  readonly device: Device
+  readonly seed: number
+}
+
+/** A model with first weights from a seed. */
+export async function createModel<Options>({
+  system,
+  options,
+  tokenizer,
+  device,
+  seed,
+}: CreateModelOptions<Options>): Promise<TextModel> {
+  const model = new OpenTextModel(system as TextSystem, options, tokenizer, device)
+  await initialize(model.network, createRng(seed).fold('weights'))
+  return model
+}
+
+/**
+ * Opens a model folder: config.json, model.safetensors and a tokenizer. Throws DataError when a file is missing, FormatError when one is
+ * malformed, OptionError on a model that is not supported, MismatchError when weights, vocabulary and configuration do not fit.
+ */
+export async function loadModel(folder: string, { device }: { readonly device: Device }): Promise<TextModel> {
+  const config = await readJson(folder, 'config.json')
+  const system = await systemForConfig(config)
+  const model = new OpenTextModel(system, system.readConfig(config), await readTokenizer(folder, config), device)
+  const { tensors } = readSafetensors(await readFileBytes(`${folder}/model.safetensors`))
+  await loadWeights(model.network, tensors, system.renameKey)
+  return model
+}
+
+/** Writes a model folder that `loadModel` reads back. Each file is replaced as a whole; the configuration comes last. */
+export async function saveModel(model: TextModel, folder: string): Promise<void> {
+  await makeDirectory(folder)
+  await writeFileAtomic(`${folder}/model.safetensors`, writeSafetensors(await readWeights(model.network)))
+  await writeFileAtomic(`${folder}/${tokenizerFileName}`, JSON.stringify(model.tokenizer.toJSON()))
+  await writeFileAtomic(`${folder}/config.json`, `${JSON.stringify(model.system.writeConfig(model.options), null, 2)}\n`)
+}
