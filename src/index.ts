@@ -1,1 +1,6 @@
-export {}
+export { createRng } from './base/rng.ts'
+export { generate, generateText } from './decode/index.ts'
+export { openDevice } from './platform/index.ts'
+export { createModel, loadModel, loadSystem, saveModel, scoreText } from './systems/index.ts'
+export { compile } from './tensor/index.ts'
+export { fit } from './train/index.ts'

@@ -1,14 +1,27 @@
 import { tree } from '../base/visibility.ts'
-import type { CategoricalHead } from '../heads/index.ts'
 import type { Transformer } from '../nn/transformer.ts'
 import type { Device } from '../platform/device.ts'
-import { assignRows, cast, compile, expand, gather, int32, less, range, reshape, scalar, unsqueeze } from '../tensor/index.ts'
+import {
+  assignRows,
+  cast,
+  compile,
+  expand,
+  gather,
+  int32,
+  less,
+  range,
+  reshape,
+  scalar,
+  type Tensor,
+  unsqueeze,
+} from '../tensor/index.ts'
 import type { KeyValueCache } from './key-value-cache.ts'
 
 /** What a stepper runs: a backbone and the head that reads it. */
 export interface Decoder {
   readonly backbone: Transformer
-  readonly head: CategoricalHead
+  /** Hidden states `[…, width]` → unnormalised log-probabilities `[…, vocabulary]`. */
+  readonly head: { logits(hidden: Tensor): Tensor }
 }
 
 const inputs = {

@@ -1,8 +1,10 @@
 import { elementCount } from '../base/dtype.ts'
 import type { Initializer } from '../tensor/index.ts'
 
+/** All 0. */
 export const zeros: Initializer = (shape) => new Float32Array(elementCount(shape))
 
+/** All 1. */
 export const ones: Initializer = (shape) => new Float32Array(elementCount(shape)).fill(1)
 
 /** Normal with mean 0. */

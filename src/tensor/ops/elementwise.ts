@@ -91,7 +91,7 @@ export const elementwise = {
   cos: row('cos', { onnx: 'Cos', reference: Math.cos }),
   tanh: row('tanh', { onnx: 'Tanh', reference: Math.tanh }),
   sigmoid: row('sigmoid', { onnx: 'Sigmoid', reference: logistic }),
-  relu: row('relu', { onnx: 'Relu', reference: (x) => (x > 0 ? x : 0) }),
+  relu: row('relu', { onnx: 'Relu', reference: (x) => Math.max(x, 0) }),
   erf: row('erf', { onnx: withoutDouble('Erf'), reference: erfOf }),
   /** x·Φ(x), the exact (erf) form. Hendrycks & Gimpel 2016. */
   gelu: row('gelu', { onnx: withoutDouble('Gelu'), reference: (x) => 0.5 * x * (1 + erfOf(x / Math.SQRT2)) }),
@@ -222,7 +222,9 @@ export const less = binary(elementwise.less)
 export const lessOrEqual = binary(elementwise.lessOrEqual)
 export const and = binary(elementwise.and)
 export const or = binary(elementwise.or)
+/** a > b. */
 export const greater = (a: Operand, b: Operand): Tensor => less(b, a)
+/** a ≥ b. */
 export const greaterOrEqual = (a: Operand, b: Operand): Tensor => lessOrEqual(b, a)
 
 /** `yes` where `condition` holds, `no` elsewhere. */
@@ -242,6 +244,7 @@ export function silu(x: TensorOperand): Tensor {
   return multiply(x, sigmoid(x))
 }
 
+/** x². */
 export function square(x: TensorOperand): Tensor {
   return multiply(x, x)
 }

@@ -26,13 +26,13 @@ export function resolveAxis(axis: number, rank: number): number {
   return resolved
 }
 
-interface SliceAttributes extends Record<string, unknown> {
+export interface SliceAttributes extends Record<string, unknown> {
   readonly axis: number
   readonly start: Dimension
   readonly end: Dimension
 }
 
-interface PadAttributes extends Record<string, unknown> {
+export interface PadAttributes extends Record<string, unknown> {
   readonly axis: number
   readonly before: Dimension
   readonly after: Dimension
@@ -177,7 +177,11 @@ function concatReference(
   axis: number,
   context: ReferenceContext,
 ) {
-  const ends = inputs.reduce<number[]>((sums, input) => [...sums, (sums.at(-1) ?? 0) + input.shape[axis]!], [])
+  let total = 0
+  const ends = inputs.map((input) => {
+    total += input.shape[axis]!
+    return total
+  })
   const strides = inputs.map((input) => stridesOf(input.shape))
   return gatherByIndex(context.shape, (index) => {
     const which = ends.findIndex((end) => index[axis]! < end)

@@ -51,6 +51,7 @@ const rangeRow: Op<{ length: Dimension }> = {
 
 export const leaves = { input: inputRow, variable: variableRow, constant: constantRow, size: sizeRow, range: rangeRow } as const
 
+/** A named input; `compile` makes these from its specs. */
 export function input(name: string, dtype: DType, shape: readonly (number | string | SymbolicDimension)[]): Tensor {
   return apply(inputRow, [], { name, dtype, shape: shape.map(toDimension) })
 }
