@@ -38,7 +38,11 @@ const externalAlignment = 64
  * @throws OptionError for options that cannot be met, ShapeError or DTypeError for an initializer whose data does not fit its type,
  * FormatError for a name or number that the format cannot hold, DataError for a model above 2 GiB or external data above 4 GiB.
  * @example
- * const { model, external } = encodeOnnx(graph, { externalThreshold: 1024, externalLocation: 'model.data' })
+ * const x = { name: 'x', dtype: 'float32', shape: ['n'] } as const
+ * const node = { name: '', opType: 'Neg', domain: '', inputs: ['x'], outputs: ['y'], attributes: {} }
+ * const graph = { name: 'negate', nodes: [node], inputs: [x], outputs: [{ ...x, name: 'y' }], initializers: [] }
+ * const opsetImports = [{ domain: '', version: 21 }]
+ * const { model } = encodeOnnx({ irVersion: 10, opsetImports, producerName: 'me', producerVersion: '1', graph })
  */
 export function encodeOnnx(model: OnnxModel, options: EncodeOnnxOptions = {}): EncodedOnnx {
   const spill = spillOf(options)
@@ -251,7 +255,10 @@ function listedText(writer: BinaryWriter, number: number, value: string): void {
 function integer(writer: BinaryWriter, number: number, value: number | bigint, name = 'field'): void {
   const exact = typeof value === 'bigint' ? BigInt.asIntN(64, value) === value : Number.isSafeInteger(value)
   if (!exact) throw new FormatError(`ONNX ${quoted(name)} is ${String(value)}`, { expected: 'an exact integer of 64 bits' })
-  writer.tag(number, WireType.Varint).int64(value)
+  writer.tag(number, WireType.Varint)
+  // The same bytes, without a bigint in between.
+  if (typeof value === 'number' && value >= 0 && value < 2 ** 32) writer.uint32(value)
+  else writer.int64(value)
 }
 
 function float(writer: BinaryWriter, number: number, value: number, name: string): void {

@@ -7,7 +7,8 @@ export function quoted(name: string): string {
 
 /** Whether `text` has no half of a surrogate pair alone, and so survives UTF-8. */
 export function isWellFormed(text: string): boolean {
-  return !/\p{Surrogate}/u.test(text)
+  // Without the u flag, a surrogate is found fast, whether alone or not.
+  return !/[\ud800-\udfff]/.test(text) || !/\p{Surrogate}/u.test(text)
 }
 
 /** Order of Unicode code points, which is also the order of the UTF-8 bytes. */

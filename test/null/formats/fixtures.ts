@@ -1,0 +1,41 @@
+/** Written by safetensors 0.8.0 (Python, `safetensors.numpy.save`); the tensors are those of safetensors.test.ts. */
+export const pythonSafetensors = base64(
+  'aAIAAAAAAAB7Il9fbWV0YWRhdGFfXyI6eyJ6IjoiMSIsImEiOiJxdW90ZSBcIiBcbiDDqSJ9LCJ6Ijp7ImR0eXBlIjoiSTY0Iiwic2hhcGUiOlsyXSwiZGF0' +
+    'YV9vZmZzZXRzIjpbMCwxNl19LCJzY2FsYXIiOnsiZHR5cGUiOiJGNjQiLCJzaGFwZSI6W10sImRhdGFfb2Zmc2V0cyI6WzE2LDI0XX0sImIiOnsiZHR5cGUi' +
+    'OiJGMzIiLCJzaGFwZSI6WzIsM10sImRhdGFfb2Zmc2V0cyI6WzI0LDQ4XX0sImVtcHR5Ijp7ImR0eXBlIjoiRjMyIiwic2hhcGUiOlswLDNdLCJkYXRhX29m' +
+    'ZnNldHMiOls0OCw0OF19LCLvv64iOnsiZHR5cGUiOiJGMzIiLCJzaGFwZSI6WzFdLCJkYXRhX29mZnNldHMiOls0OCw1Ml19LCLwn5iAIjp7ImR0eXBlIjoi' +
+    'RjMyIiwic2hhcGUiOlsxXSwiZGF0YV9vZmZzZXRzIjpbNTIsNTZdfSwiaSI6eyJkdHlwZSI6IkkzMiIsInNoYXBlIjpbMV0sImRhdGFfb2Zmc2V0cyI6WzU2' +
+    'LDYwXX0sImgiOnsiZHR5cGUiOiJGMTYiLCJzaGFwZSI6WzFdLCJkYXRhX29mZnNldHMiOls2MCw2Ml19LCJ1Ijp7ImR0eXBlIjoiVTgiLCJzaGFwZSI6WzNd' +
+    'LCJkYXRhX29mZnNldHMiOls2Miw2NV19LCJhIjp7ImR0eXBlIjoiQk9PTCIsInNoYXBlIjpbMl0sImRhdGFfb2Zmc2V0cyI6WzY1LDY3XX19ICAgAAAAAAAA' +
+    'AAABAAAAAAAAAAAAAAAAAARAAAAAAAAAgD8AAABAAABAQAAAgEAAAKBAAAAAQAAAgD//////AD4BAgMBAA==',
+)
+
+/**
+ * Written by onnx 1.23.1 (Python, `onnx.helper`): data in typed lists rather than raw bytes, with documentation, a model version,
+ * subgraphs, and attributes of every kind.
+ */
+export const annotatedOnnx = base64(
+  'CAoSB2ZpeHR1cmUoAzIDZG9jOuUEChkKAXgKAXcSAXMaA2FkZCIDQWRkMgRhZGRzCo4BCgFjEgF6IgJJZio6CgtlbHNlX2JyYW5jaDIoChQKAXgSAnkyGgZu' +
+    'ZWdhdGUiA05lZxIEZWxzZWIKCgJ5MhIECgIIAaABBSpGCgt0aGVuX2JyYW5jaDI0ChEKAXgSAnkxIghJZGVudGl0eRIEdGhlbmIZCgJ5MRITChEIARINCgcS' +
+    'BWJhdGNoCgIIAqABBQrJAQoBegoACgFpEgNvdXQiBkN1c3RvbSoPCgVhbHBoYRUAAAA/oAEBKh0KBGF4ZXNAAED///////////8BQICAgICAIKABByoVCgVj' +
+    'b3VudBj9//////////8BoAECKhMKBG1vZGUiCHLDqXN1bcOpoAEDKhAKBW5hbWVzSgFhSgFioAEIKhUKBnNjYWxlcz0AAIA/PQAAIMCgAQYqIAoFdmFsdWUq' +
+    'FAgCEAYqCwf4//////////8BQgF0oAEEOgtjb20uZXhhbXBsZRIEbWFpbioRCAIQASIIAADAPwAAAMBCAXcqFQgDEAc6DAH+//////////8BA0IBaSoRCAEQ' +
+    'C0IBZFIImpmZmZmZuT8qCwgCEAkqAgEAQgFiKg4IAhAKKgWAfID4AkIBaCoNCAMQAioEAH//AUIBdSodCAIIAhABQgNyYXdKEAAAgD8AAABAAABAQAAAgEBS' +
+    'B2EgZ3JhcGhaGAoBeBITChEIARINCgcSBWJhdGNoCgIIAloLCgFjEgYKBAgJEgBiEwoDb3V0EgwKCggBEgYKAAoCCAJqGAoBcxITChEIARINCgcSBWJhdGNo' +
+    'CgIIAkIECgAQFUIPCgtjb20uZXhhbXBsZRABchAKBmF1dGhvchIGbm9ib2R5',
+)
+
+/** Written by onnx 1.23.1 with raw data and without annotations: the form that nextx writes. */
+export const plainOnnx = base64(
+  'CAoSB2ZpeHR1cmU6nwQKOAoBeAoBdwoBYhIBcxoEZ2VtbSIER2VtbSoPCgVhbHBoYRUAAAA/oAEBKg0KBnRyYW5zQhgBoAECCo4BCgFjEgF6IgJJZio6Cgtl' +
+    'bHNlX2JyYW5jaDIoChQKAXMSAnkyGgZuZWdhdGUiA05lZxIEZWxzZWIKCgJ5MhIECgIIAaABBSpGCgt0aGVuX2JyYW5jaDI0ChEKAXMSAnkxIghJZGVudGl0' +
+    'eRIEdGhlbmIZCgJ5MRITChEIARINCgcSBWJhdGNoCgIIAqABBQqaAQoBegoACgFpEgNvdXQiBkN1c3RvbSodCgRheGVzQABA////////////AUCAgICAgCCg' +
+    'AQcqEwoEbW9kZSIIcsOpc3Vtw6mgAQMqDwoFbmFtZXNKAWFKAKABCCoVCgZzY2FsZXM9AACAPz0AACDAoAEGKhoKBXZhbHVlKg4IAhAGSggHAAAA+P///6AB' +
+    'BDoLY29tLmV4YW1wbGUSBG1haW4qIwgCCAMQAUIBd0oYAACAPwAAAEAAAEBAAACAQAAAoEAAAMBAKhEIAhABQgFiSggAAMA/AAAAwCohCAMQB0IBaUoYAQAA' +
+    'AAAAAAD+/////////wMAAAAAAAAAWhgKAXgSEwoRCAESDQoHEgViYXRjaAoCCANaCwoBYxIGCgQICRIAYhMKA291dBIMCgoIChIGCgAKAggCahgKAXMSEwoR' +
+    'CAESDQoHEgViYXRjaAoCCAJCBAoAEBVCDwoLY29tLmV4YW1wbGUQAXIQCgZhdXRob3ISBm5vYm9keQ==',
+)
+
+function base64(text: string): Uint8Array {
+  return Uint8Array.from(atob(text), (character) => character.charCodeAt(0))
+}
