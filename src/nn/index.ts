@@ -4,7 +4,19 @@ export { Embedding } from './embedding.ts'
 export { glorotUniform, heNormal, normal, ones, uniform, zeros } from './initializers.ts'
 export { Linear, type LinearOptions, linear } from './linear.ts'
 export { gelu, type Mlp, type MlpFactory, type MlpSettings, swiglu } from './mlp.ts'
-export { disposeModule, initialize, type Module, namedVariables, nameVariables, parameterCount, parameters } from './module.ts'
+export {
+  disposeModule,
+  freeze,
+  initialize,
+  type Module,
+  namedVariables,
+  nameVariables,
+  type Place,
+  parameterCount,
+  parameters,
+  placesIn,
+  unfreeze,
+} from './module.ts'
 export { layerNorm, type Norm, type NormFactory, rmsNorm } from './norm.ts'
 export { learned, type Positions, type PositionsFactory, rotary } from './positions.ts'
 export { type BackboneOutput, Transformer, type TransformerOptions } from './transformer.ts'

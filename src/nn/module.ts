@@ -8,22 +8,36 @@ import { Variable } from '../tensor/index.ts'
  */
 export type Module = object
 
-/** Every variable of a module by its dotted path. */
-export function namedVariables(module: Module): Map<string, Variable> {
-  const found = new Map<string, Variable>()
-  collect(module, '', found, new Set())
-  return found
+/** Where an object stands in a module. */
+export interface Place {
+  /** Dotted. */
+  readonly path: string
+  /** The module or array that has it, and the field it has it in. */
+  readonly holder: object
+  readonly field: string
+  readonly value: object
 }
 
-function collect(value: unknown, path: string, found: Map<string, Variable>, seen: Set<object>): void {
-  if (value === null || typeof value !== 'object' || seen.has(value)) return
-  seen.add(value)
-  if (value instanceof Variable) {
-    found.set(path, value)
-    return
+/** All that a module is made of, parents first: modules, arrays and variables. What is reached twice has two places, and is entered once. */
+export function* placesIn(module: Module): Generator<Place, void, undefined> {
+  const entered = new Set<object>()
+  const within = function* (holder: object, prefix: string): Generator<Place, void, undefined> {
+    if (entered.has(holder) || holder instanceof Variable || !(Array.isArray(holder) || isModule(holder))) return
+    entered.add(holder)
+    for (const [field, value] of Object.entries(holder)) {
+      if (value === null || typeof value !== 'object') continue
+      yield { path: prefix + field, holder, field, value }
+      yield* within(value, `${prefix}${field}.`)
+    }
   }
-  if (!Array.isArray(value) && !isModule(value)) return
-  for (const [name, field] of Object.entries(value)) collect(field, path === '' ? name : `${path}.${name}`, found, seen)
+  yield* within(module, '')
+}
+
+/** Every variable of a module by its dotted path. */
+export function namedVariables(module: Module): Map<string, Variable> {
+  const paths = new Map<Variable, string>()
+  for (const { path, value } of placesIn(module)) if (value instanceof Variable && !paths.has(value)) paths.set(value, path)
+  return new Map(Array.from(paths, ([variable, path]) => [path, variable]))
 }
 
 // Class instances are modules; plain records are options and are not searched.
@@ -41,6 +55,22 @@ function isModule(value: object): boolean {
 /** The variables that optimizers train: the trainable ones that are not frozen. */
 export function parameters(module: Module): Variable[] {
   return [...namedVariables(module).values()].filter(({ trainable, frozen }) => trainable && !frozen)
+}
+
+/** Keeps the trainable variables of these names (default: all) out of training. Returns those that were not frozen before. */
+export function freeze(module: Module, selects: (name: string) => boolean = () => true): Variable[] {
+  const chosen = trainable(module, selects).filter(({ frozen }) => !frozen)
+  for (const variable of chosen) variable.frozen = true
+  return chosen
+}
+
+/** Lets the trainable variables of these names (default: all) be trained again. */
+export function unfreeze(module: Module, selects: (name: string) => boolean = () => true): void {
+  for (const variable of trainable(module, selects)) variable.frozen = false
+}
+
+function trainable(module: Module, selects: (name: string) => boolean): Variable[] {
+  return [...namedVariables(module)].flatMap(([name, variable]) => (variable.trainable && selects(name) ? [variable] : []))
 }
 
 /** Number of trainable values. */
