@@ -1,5 +1,6 @@
 import { bytesPerElement, elementCount, type HostTensor } from '../base/dtype.ts'
 import { DisposedError, OptionError, ShapeError } from '../base/errors.ts'
+import { SerialQueue } from '../base/serial.ts'
 import { encodeOnnx, type OnnxModel } from '../formats/onnx.ts'
 import type { Device, DeviceView, Feed, Fetch, SessionId, SessionOptions } from '../platform/device.ts'
 import type { Assignment } from './assignment.ts'
@@ -30,8 +31,10 @@ export interface RunOptions<R extends Results, Only extends OutputNames<R> = Out
   /** Called with the outputs before any variable changes; when it throws, none does (but for those updated in place). */
   readonly guard?: (outputs: Pick<Outputs<R>, Only>) => void
   /** Run on these rows of a variable's first axis only. */
-  readonly rows?: ReadonlyMap<Variable, { readonly start: number; readonly count: number }>
+  readonly rows?: RowWindows
 }
+
+type RowWindows = ReadonlyMap<Variable, { readonly start: number; readonly count: number }>
 
 export interface OnnxExportOptions {
   /** Tensors of at least this many bytes go to a second file. Default: none do, up to protobuf's limit of 2 GiB. */
@@ -80,6 +83,9 @@ class CompiledProgram<I extends Inputs, R extends Results> implements Program<I,
   readonly #options: CompileOptions
   readonly #names: ReadonlyMap<Variable, string>
   readonly #fed: readonly Variable[]
+  /** Variables that get a whole new value. */
+  readonly #assigned: readonly Variable[]
+  readonly #updates = new SerialQueue()
   readonly #usedInputs: ReadonlySet<string>
   #session: Promise<SessionId> | undefined
   #disposed = false
@@ -95,24 +101,16 @@ class CompiledProgram<I extends Inputs, R extends Results> implements Program<I,
     this.#fed = traced.variables.filter(
       (variable) => leaves.has(variable.tensor) && (options.frozen !== true || assigned.has(variable)),
     )
+    this.#assigned = traced.assignments.filter(({ kind }) => kind === 'whole').map(({ variable }) => variable)
     this.#usedInputs = new Set(traced.inputs.keys())
   }
 
-  async run<Only extends OutputNames<R> = OutputNames<R>>(
+  run<Only extends OutputNames<R> = OutputNames<R>>(
     feeds: { readonly [K in keyof I]: FeedValue },
     options: RunOptions<R, Only> = {},
   ): Promise<Pick<Outputs<R>, Only>> {
-    const device = this.#device()
-    const bindings = new Map<string, number>()
-    const checked = this.#checkFeeds(feeds, bindings)
-    for (const variable of this.trace.variables) await variable.bind(device)
-    await this.load()
-    const views = this.#variableViews(options.rows, bindings)
-    const fetches = await this.#fetches(checked, options)
-    const outputs = (await device.run(await this.#session!, { ...checked, ...views }, fetches)) as unknown as Pick<Outputs<R>, Only>
-    options.guard?.(outputs)
-    this.#commit()
-    return outputs
+    // A run that assigns must be over before the next one reads what it wrote.
+    return this.#assigned.length === 0 ? this.#execute(feeds, options) : this.#updates.run(() => this.#execute(feeds, options))
   }
 
   load(): Promise<void> {
@@ -158,7 +156,7 @@ class CompiledProgram<I extends Inputs, R extends Results> implements Program<I,
       .map((variable) => [this.#names.get(variable)!, variable.tensor] as const)
     const results = [
       ...this.trace.outputs,
-      ...this.trace.assignments.map((assignment) => [this.#resultName(assignment), assignment.value] as const),
+      ...this.trace.assignments.map((assignment) => [this.#resultName(assignment.variable), assignment.value] as const),
     ]
     return emit({
       feeds: new Map([...this.trace.inputs, ...fedVariables]),
@@ -168,8 +166,39 @@ class CompiledProgram<I extends Inputs, R extends Results> implements Program<I,
     })
   }
 
-  #resultName({ variable }: Assignment): string {
+  #resultName(variable: Variable): string {
     return `next:${this.#names.get(variable)}`
+  }
+
+  async #execute<Only extends OutputNames<R>>(
+    feeds: { readonly [K in keyof I]: FeedValue },
+    options: RunOptions<R, Only>,
+  ): Promise<Pick<Outputs<R>, Only>> {
+    const device = this.#device()
+    const bindings = new Map<string, number>()
+    const checked = this.#checkFeeds(feeds, bindings)
+    await Promise.all(this.trace.variables.map((variable) => variable.bind(device)))
+    await this.load()
+    const views = this.#variableViews(options.rows, bindings)
+    const fetches = this.#fetches(checked, options)
+    const begun: Variable[] = []
+    let swap = false
+    try {
+      for (const variable of this.#assigned) {
+        const view = await variable.beginUpdate({ inPlace: this.inPlace.includes(variable) })
+        begun.push(variable)
+        fetches[this.#resultName(variable)] = { kind: 'view', view }
+      }
+      const outputs = (await device.run(await this.#session!, { ...checked, ...views }, fetches)) as unknown as Pick<
+        Outputs<R>,
+        Only
+      >
+      options.guard?.(outputs)
+      swap = true
+      return outputs
+    } finally {
+      for (const variable of begun) variable.endUpdate({ swap: swap && !this.inPlace.includes(variable) })
+    }
   }
 
   #checkFeeds(feeds: { readonly [K in keyof I]: FeedValue }, bindings: Map<string, number>): Record<string, HostTensor> {
@@ -185,7 +214,7 @@ class CompiledProgram<I extends Inputs, R extends Results> implements Program<I,
     return Object.fromEntries(entries)
   }
 
-  #variableViews(rows: RunOptions<R>['rows'], bindings: Map<string, number>): Record<string, Feed> {
+  #variableViews(rows: RowWindows | undefined, bindings: Map<string, number>): Record<string, Feed> {
     const entries = this.#fed.map((variable) => {
       const view = rowsOf(variable.frontView(), rows?.get(variable), variable)
       bindShape(`variable ${variable.label}`, variable.shape, view.shape, bindings)
@@ -194,32 +223,29 @@ class CompiledProgram<I extends Inputs, R extends Results> implements Program<I,
     return Object.fromEntries(entries)
   }
 
-  async #fetches(feeds: Readonly<Record<string, HostTensor>>, { only, rows }: RunOptions<R>): Promise<Record<string, Fetch>> {
-    const fetches: Record<string, Fetch> = {}
+  #fetches(
+    feeds: Readonly<Record<string, HostTensor>>,
+    { only, rows }: Pick<RunOptions<R>, 'only' | 'rows'>,
+  ): Record<string, Fetch> {
     const unknown = only?.find((name) => !this.trace.outputs.has(String(name)))
     if (unknown !== undefined) throw new OptionError(`the program has no output ${String(unknown)}`)
+    const fetches: Record<string, Fetch> = {}
     for (const name of only ?? this.trace.outputs.keys()) fetches[String(name)] = { kind: 'host' }
     for (const assignment of this.trace.assignments) {
-      fetches[this.#resultName(assignment)] = await this.#target(assignment, feeds, rows)
+      if (assignment.kind === 'rows') fetches[this.#resultName(assignment.variable)] = rowsFetch(assignment, feeds, rows)
     }
     return fetches
   }
+}
 
-  async #target(assignment: Assignment, feeds: Readonly<Record<string, HostTensor>>, rows: RunOptions<R>['rows']): Promise<Fetch> {
-    const { variable } = assignment
-    if (assignment.kind === 'whole') {
-      return { kind: 'view', view: this.inPlace.includes(variable) ? variable.frontView() : await variable.backView() }
-    }
-    const numbers = (leaf: Tensor) => Array.from(feeds[leaf.attributes.name as string]!.data as Iterable<number | bigint>, Number)
-    const view = rowsOf(variable.frontView(), rows?.get(variable), variable)
-    return { kind: 'rows', view, axis: assignment.axis, starts: numbers(assignment.starts), counts: numbers(assignment.counts) }
-  }
-
-  #commit(): void {
-    for (const assignment of this.trace.assignments) {
-      if (assignment.kind === 'whole' && !this.inPlace.includes(assignment.variable)) assignment.variable.swap()
-    }
-  }
+function rowsFetch(
+  { variable, axis, starts, counts }: Extract<Assignment, { kind: 'rows' }>,
+  feeds: Readonly<Record<string, HostTensor>>,
+  rows: RowWindows | undefined,
+): Fetch {
+  const numbers = (leaf: Tensor) => Array.from(feeds[leaf.attributes.name as string]!.data as Iterable<number | bigint>, Number)
+  const view = rowsOf(variable.frontView(), rows?.get(variable), variable)
+  return { kind: 'rows', view, axis, starts: numbers(starts), counts: numbers(counts) }
 }
 
 function rowsOf(

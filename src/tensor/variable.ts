@@ -42,6 +42,8 @@ export class Variable {
   name: string
   #host: { shape: readonly number[]; data: TypedArray } | undefined
   #place: Place | undefined
+  #binding: Promise<void> | undefined
+  #updating = false
   #disposed = false
 
   constructor({ shape, dtype = 'float32', trainable = false, initializer, name = '' }: VariableOptions) {
@@ -96,7 +98,10 @@ export class Variable {
         fix: 'use one device for all programs that share variables',
       })
     }
-    await this.#move(device, this.#host?.data ?? this.#zeros(), this.concreteShape)
+    this.#binding ??= this.#move(device, this.#host?.data, this.concreteShape).finally(() => {
+      this.#binding = undefined
+    })
+    await this.#binding
   }
 
   /** The buffer that holds the current value. */
@@ -104,17 +109,25 @@ export class Variable {
     return this.#view(this.#requirePlace().front)
   }
 
-  /** A second buffer for the next value; `swap` makes it the current one. */
-  async backView(): Promise<DeviceView> {
+  /**
+   * Where a run writes the next value: over the current one, or into a second buffer. Until `endUpdate`, no other program may assign
+   * this variable: throws GraphError.
+   */
+  async beginUpdate({ inPlace }: { readonly inPlace: boolean }): Promise<DeviceView> {
     const place = this.#requirePlace()
+    if (this.#updating)
+      throw new GraphError(`variable ${this.label} is being assigned by another program`, { fix: 'await that run first' })
+    this.#updating = true
+    if (inPlace) return this.#view(place.front)
     place.back ??= await place.device.allocate(this.#byteLength(place.shape))
     return this.#view(place.back)
   }
 
-  swap(): void {
-    const place = this.#requirePlace()
-    if (place.back === undefined) throw new GraphError(`variable ${this.label} has no second buffer`)
-    ;[place.front, place.back] = [place.back, place.front]
+  /** Makes the second buffer, if it was written, the current value. */
+  endUpdate({ swap }: { readonly swap: boolean }): void {
+    this.#updating = false
+    const place = this.#place
+    if (swap && place?.back !== undefined) [place.front, place.back] = [place.back, place.front]
   }
 
   /** Frees the values. */
@@ -124,12 +137,13 @@ export class Variable {
     await this.#release()
   }
 
-  async #move(device: Device, data: TypedArray, shape: readonly number[]): Promise<void> {
+  /** Buffers are born filled with zeros: without data there is nothing to write. */
+  async #move(device: Device, data: TypedArray | undefined, shape: readonly number[]): Promise<void> {
     await this.#release()
     this.#host = undefined
     const front = await device.allocate(this.#byteLength(shape))
     this.#place = { device, shape, front, back: undefined }
-    await device.write(this.#view(front), data)
+    if (data !== undefined) await device.write(this.#view(front), data)
   }
 
   async #release(): Promise<void> {
