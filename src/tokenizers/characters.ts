@@ -1,7 +1,7 @@
 import * as v from 'valibot'
 import { DataError, OptionError } from '../base/errors.ts'
 import type { TokenizerFile } from '../base/model.ts'
-import { checkOptions, checkText, nameOfCharacter, quoted, wellFormed } from './checked.ts'
+import { checkedTexts, checkOptions, checkText, nameOfCharacter, quoted, wellFormed } from './checked.ts'
 import { idOf, type NamedTokenizer, resolveSpecialTokens, type SpecialTokenOptions, specialTokenEntries } from './special-tokens.ts'
 import { decodeWhole, textStream } from './stream.ts'
 
@@ -55,13 +55,13 @@ export function charactersTokenizer(alphabet: string | readonly string[], option
 /**
  * A characters tokenizer for every character that the texts have, in code point order.
  *
- * @throws DataError when the texts have no characters.
+ * @throws DataError when the texts have no characters or are a single string.
  * @example
  * const tokenizer = trainCharacters(['to be', 'or not'])
  */
 export function trainCharacters(texts: Iterable<string>, options: CharactersOptions = {}): NamedTokenizer {
   const found = new Set<string>()
-  for (const text of texts) for (const character of wellFormed(text)) found.add(character)
+  for (const text of checkedTexts(texts)) for (const character of wellFormed(text)) found.add(character)
   if (found.size === 0) throw new DataError('the texts have no characters', { expected: 'some text to take the alphabet from' })
   const alphabet = [...found].sort((left, right) => left.codePointAt(0)! - right.codePointAt(0)!)
   return charactersTokenizer(alphabet, options)

@@ -51,6 +51,12 @@ export function wellFormed(text: string): string {
   return text.replace(/\p{Surrogate}/gu, '\ufffd')
 }
 
+/** The texts of a training set. Throws DataError for one string, which would be taken as a list of its characters. */
+export function checkedTexts(texts: Iterable<string>): Iterable<string> {
+  if (typeof texts === 'object' && texts !== null && Symbol.iterator in texts) return texts
+  throw new DataError('the texts are no list', { expected: 'an array or another iterable of strings', fix: 'pass [text]' })
+}
+
 /** Text from a file as messages quote it: escaped, at most 60 characters. */
 export function quoted(text: string): string {
   return JSON.stringify(shortened(text, 60))

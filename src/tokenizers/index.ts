@@ -1,3 +1,4 @@
+export type { TextStream, TextTokenizer, TokenizerFile } from '../base/model.ts'
 export { type BpeOptions, bpeTokenizer } from './bpe.ts'
 export { bytesTokenizer } from './bytes.ts'
 export { type CharactersOptions, charactersTokenizer, trainCharacters } from './characters.ts'

@@ -1,7 +1,7 @@
 import * as v from 'valibot'
 import { OptionError } from '../base/errors.ts'
 import { bpeEntries, bpeTokenizer, longestToken } from './bpe.ts'
-import { checkOptions, largestVocabulary, wellFormed } from './checked.ts'
+import { checkedTexts, checkOptions, largestVocabulary, wellFormed } from './checked.ts'
 import { Heap } from './heap.ts'
 import type { NamedTokenizer, SpecialTokenOptions } from './special-tokens.ts'
 import { type SplitPattern, wordSplitter } from './split-words.ts'
@@ -23,7 +23,8 @@ const schema = v.strictObject({
  * the lowest ids (left first). Stops early, with a smaller vocabulary, when no pair occurs twice. Time is near-linear in the text and
  * independent of word lengths; the same texts in any order give the same merges.
  *
- * @throws OptionError for unknown options and when `vocabularySize` has no room for the bytes and the special tokens.
+ * @throws OptionError for unknown options and when `vocabularySize` has no room for the bytes and the special tokens;
+ * DataError when `texts` is a single string.
  * @example
  * const tokenizer = trainBpe(stories, { vocabularySize: 1024, specialTokens: ['<end>'], endTokens: ['<end>'] })
  */
@@ -41,7 +42,7 @@ export function trainBpe(texts: Iterable<string>, options: TrainBpeOptions): Nam
 function countWords(texts: Iterable<string>, pattern: SplitPattern): ReadonlyMap<string, number> {
   const split = wordSplitter(pattern)
   const counts = new Map<string, number>()
-  for (const text of texts) for (const word of split(wellFormed(text))) counts.set(word, (counts.get(word) ?? 0) + 1)
+  for (const text of checkedTexts(texts)) for (const word of split(wellFormed(text))) counts.set(word, (counts.get(word) ?? 0) + 1)
   return counts
 }
 

@@ -24,6 +24,10 @@ export interface AddedToken {
   readonly normalized: boolean
 }
 
+/** The library keeps these pieces in tries, of which each character may take a node. */
+const mostTrieCharacters = 2 ** 22
+const longestPiece = 512
+
 const flag = v.optional(v.boolean(), false)
 const none = v.nullish(v.literal(''))
 const typed = v.object({ type: v.optional(v.string()), vocab: v.unknown() })
@@ -126,10 +130,20 @@ function readUnigram(model: { readonly vocab: unknown }): Model {
     scores.push(score as number)
     return piece as string
   })
+  checkTrie(pieces)
   if (unk_id !== null && unk_id !== undefined && pieces[unk_id] === undefined) {
     throw new FormatError(`unk_id is ${unk_id}`, { expected: `an integer from 0 to ${pieces.length - 1}` })
   }
   return { fields: { type: 'Unigram' }, pieces, scores, merges: [], unknownToken: unk_id ?? undefined }
+}
+
+function checkTrie(pieces: readonly string[]): void {
+  const long = pieces.find((piece) => piece.length > longestPiece)
+  if (long !== undefined)
+    throw new FormatError(`the piece ${quoted(long)} has ${long.length} characters`, { expected: `at most ${longestPiece}` })
+  const total = pieces.reduce((sum, piece) => sum + piece.length, 0)
+  if (total > mostTrieCharacters)
+    throw new FormatError(`the pieces have ${total} characters`, { expected: `at most ${mostTrieCharacters}` })
 }
 
 function checkPiece(piece: unknown, id: number, seen: Set<string>): void {
@@ -188,7 +202,7 @@ export function readAddedTokens(given: unknown, { pieces }: Model): AddedToken[]
   if (!Array.isArray(given) || given.length > largestVocabulary) throw new FormatError('added_tokens is no list')
   const ids = new Map(pieces.flatMap((piece, id) => (piece === undefined ? [] : [[piece, id] as const])))
   const contents = new Map<number, string>()
-  return given.map((entry: unknown, index) => {
+  const tokens = given.map((entry: unknown, index) => {
     checkFile(addedToken, entry, `added_tokens.${index}`)
     const { single_word: _, ...token } = v.parse(addedToken, entry)
     const { id, content, special } = token
@@ -201,4 +215,6 @@ export function readAddedTokens(given: unknown, { pieces }: Model): AddedToken[]
     ids.set(content, id)
     return { ...token, normalized: token.normalized ?? !special }
   })
+  checkTrie(tokens.map(({ content }) => content))
+  return tokens
 }
