@@ -11,5 +11,7 @@ export interface TrainArm {
 export interface RunningArm {
   /** One optimiser step. `x` and `y` are [batch * context]; the answer is the loss before the update, in nats per target. */
   step(x: Int32Array, y: Int32Array): Promise<number>
+  /** Bytes; where the arm has a process of its own. */
+  peakMemory?(): Promise<number>
   close(): Promise<void>
 }

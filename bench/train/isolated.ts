@@ -1,24 +1,25 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import type { RunningArm, TrainArm } from './arm.ts'
-import { type BaselineName, baselines } from './baselines.ts'
+import { type ArmName, arms } from './arms.ts'
 import type { ModelSpec } from './model-spec.ts'
 
 /** What an arm's process is asked, and in the same order answers. */
 export type Request =
   | { readonly kind: 'open'; readonly spec: ModelSpec; readonly weights: ReadonlyMap<string, Float32Array> }
   | { readonly kind: 'step'; readonly x: Int32Array; readonly y: Int32Array }
+  | { readonly kind: 'peakMemory' }
 
-export type Reply = { readonly kind: 'done'; readonly loss: number } | { readonly kind: 'failed'; readonly reason: string }
+export type Reply = { readonly kind: 'done'; readonly value: number } | { readonly kind: 'failed'; readonly reason: string }
 
-/** A baseline in a process of its own: threads, heap and V8 flags of one arm cannot touch another's. Closing ends the process. */
-export function isolated(name: BaselineName, threads: number): TrainArm {
-  const { version } = baselines[name](threads)
+/** An arm in a process of its own: threads, heap and V8 flags of one arm cannot touch another's. Closing ends the process. */
+export function isolated(name: ArmName, threads: number): TrainArm {
+  const { version } = arms[name](threads)
   return { name, version, threads, open: (spec, weights) => openIsolated(name, threads, spec, weights) }
 }
 
 async function openIsolated(
-  name: BaselineName,
+  name: ArmName,
   threads: number,
   spec: ModelSpec,
   weights: ReadonlyMap<string, Float32Array>,
@@ -28,6 +29,7 @@ async function openIsolated(
   await ask(child, { kind: 'open', spec, weights })
   return {
     step: (x, y) => ask(child, { kind: 'step', x, y }),
+    peakMemory: () => ask(child, { kind: 'peakMemory' }),
     close: () => end(child),
   }
 }
@@ -38,7 +40,7 @@ function ask(child: ChildProcess, request: Request): Promise<number> {
     child.once('exit', exited)
     child.once('message', (reply: Reply) => {
       child.off('exit', exited)
-      if (reply.kind === 'done') resolve(reply.loss)
+      if (reply.kind === 'done') resolve(reply.value)
       else reject(new Error(reply.reason))
     })
     child.send(request)

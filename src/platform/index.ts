@@ -3,5 +3,6 @@ export { type Diagnosis, diagnose, type Finding, type RuntimeReport, type SelfTe
 export { appendLine, exists, listFiles, makeDirectory, readFileBytes, writeFileAtomic } from './files.ts'
 export type { Machine } from './machine.ts'
 export { openDevice } from './open-device.ts'
+export { packageData } from './package-data.ts'
 export { resolveInside } from './resolve-inside.ts'
 export { streamLines, streamText } from './text-files.ts'
