@@ -176,7 +176,7 @@ class FitRun {
     const { step: done, batches } = this.#progress
     const step = done + 1
     const learningRate = this.#rate(done)
-    checkOptions(nonNegative, learningRate, `learning rate of step ${step}`)
+    checkOptions(nonNegative, Math.fround(learningRate), `learning rate of step ${step}`)
     const feeds = Array.from({ length: this.#batchesPerStep }, (_, i) => this.#task.batchAt(batches + i))
     const { loss, parts, gradientNorm } = await this.#trainer.update(feeds, learningRate, step)
     this.#progress = { ...this.#progress, step, batches: batches + feeds.length }
