@@ -39,8 +39,16 @@ export function generateText<State extends StepperState>(
   const { stop = [], stopTokens = tokenizer.endTokens, ...others } = options
   const start = tokenizer.startToken === undefined ? [] : [tokenizer.startToken]
   const stops = createStops(stop)
-  const tokens = generate(stepper, [...start, ...tokenizer.encode(prompt)], { ...others, stopTokens })
-  return pieces(tokens, tokenizer.stream(), stops)
+  const given = [...start, ...tokenizer.encode(prompt)]
+  const tokens = generate(stepper, given, { ...others, stopTokens })
+  return pieces(tokens, continuing(tokenizer, given), stops)
+}
+
+/** A decoder that has read the prompt: what a token's text is may depend on what came before (a word's leading space). */
+function continuing(tokenizer: TextTokenizer, given: readonly number[]): TextStream {
+  const stream = tokenizer.stream()
+  for (const id of given) stream.push(id)
+  return stream
 }
 
 async function* pieces(

@@ -8,7 +8,8 @@ import { regularFileSize } from './files.ts'
  * The text of a UTF-8 file, piece by piece; no character is cut by the border of two pieces. A byte order mark is left out.
  * @throws DataError when the file cannot be read or is not UTF-8.
  * @example
- * for await (const piece of streamText('corpus.txt')) count += piece.length
+ * let characters = 0
+ * for await (const piece of streamText('corpus.txt')) characters += piece.length
  */
 export async function* streamText(path: string): AsyncGenerator<string, void, void> {
   await regularFileSize(path)

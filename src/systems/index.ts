@@ -2,6 +2,6 @@ export { type ExportOptions, exportModel, forwardText, textProgram } from './exp
 export { loadSystem, systemForConfig, systemIds } from './registry.ts'
 export type { LanguageModel, TextSystem } from './system.ts'
 export { readTextData, type TextData, type TextDataOptions, type TokenizerChoice } from './text-data.ts'
-export { type CreateModelOptions, createModel, loadModel, saveModel, type TextModel } from './text-model.ts'
+export { type CreateModelOptions, createModel, loadModel, modelFiles, saveModel, type TextModel } from './text-model.ts'
 export { type ScoreTextOptions, scoreText, type TextScore } from './text-score.ts'
 export { type TextTaskOptions, textTask } from './text-task.ts'

@@ -2,10 +2,11 @@ import { MismatchError } from '../base/errors.ts'
 import type { TextTokenizer } from '../base/model.ts'
 import { createRng } from '../base/rng.ts'
 import { type OwnedStepper, openStepper } from '../engine/index.ts'
-import { readSafetensors, writeSafetensors } from '../formats/index.ts'
-import { disposeModule, initialize, loadWeights, nameVariables, readWeights } from '../nn/index.ts'
-import { makeDirectory, readFileBytes, writeFileAtomic } from '../platform/files.ts'
+import { readSafetensors } from '../formats/index.ts'
+import { disposeModule, initialize, loadWeights, nameVariables } from '../nn/index.ts'
+import { readFileBytes } from '../platform/files.ts'
 import type { Device } from '../platform/index.ts'
+import { type CompanionFiles, saveModel as saveWeights } from '../train/index.ts'
 import { readJson, readTokenizer, tokenizerFileName } from './model-files.ts'
 import { systemForConfig } from './registry.ts'
 import type { LanguageModel, TextSystem } from './system.ts'
@@ -97,10 +98,13 @@ export async function loadModel(folder: string, { device }: { readonly device: D
   return model
 }
 
-/** Writes a model folder that `loadModel` reads back. Each file is replaced as a whole; the configuration comes last. */
+/** Writes a model folder that `loadModel` reads back. It changes as a whole: whatever happens, it holds all old files or all new ones. */
 export async function saveModel(model: TextModel, folder: string): Promise<void> {
-  await makeDirectory(folder)
-  await writeFileAtomic(`${folder}/model.safetensors`, writeSafetensors(await readWeights(model.network)))
-  await writeFileAtomic(`${folder}/${tokenizerFileName}`, JSON.stringify(model.tokenizer.toJSON()))
-  await writeFileAtomic(`${folder}/config.json`, `${JSON.stringify(model.system.writeConfig(model.options), null, 2)}\n`)
+  await saveWeights(folder, model.network, modelFiles(model))
+}
+
+/** The files that belong to a model besides its weights: configuration and tokenizer. */
+export function modelFiles({ system, options, tokenizer }: TextModel): CompanionFiles {
+  const config = `${JSON.stringify(system.writeConfig(options), null, 2)}\n`
+  return { 'config.json': config, [tokenizerFileName]: `${JSON.stringify(tokenizer.toJSON())}\n` }
 }

@@ -44,7 +44,7 @@ export async function scoreText(model: TextModel, text: string, { signal, onProg
     logProb += total
     onProgress?.(window.end - 1, tokens.length - 1)
   }
-  const bytes = Buffer.byteLength(text)
+  const bytes = new TextEncoder().encode(text).length
   return summarise(logProb, tokens.length - 1, bytes)
 }
 

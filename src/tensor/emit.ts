@@ -1,6 +1,5 @@
-import { arrayTypes, type DType, type HostTensor, type TypedArray } from '../base/dtype.ts'
+import type { DType, HostTensor, TypedArray } from '../base/dtype.ts'
 import { GraphError } from '../base/errors.ts'
-import { toHalf } from '../base/half.ts'
 import {
   type OnnxAttribute,
   type OnnxInitializer,
@@ -11,6 +10,8 @@ import {
 } from '../formats/onnx.ts'
 import { type Dimension, type Shape, type SymbolicDimension, symbol } from './dimension.ts'
 import { topologicalOrder } from './graph.ts'
+import { fromNumbers } from './host-values.ts'
+import { canInfer } from './ops/layout.ts'
 import type { Emitter, OnnxAttributeValue, Tensor } from './tensor.ts'
 
 /** What a program becomes: leaves with names, and named results. */
@@ -103,7 +104,7 @@ class GraphEmitter implements Emitter {
   }
 
   scalar(value: number, dtype: DType): string {
-    return this.#constant(`${dtype}:${Object.is(value, -0) ? '-0' : value}`, dtype, [], () => scalarData(value, dtype))
+    return this.#constant(`${dtype}:${Object.is(value, -0) ? '-0' : value}`, dtype, [], () => fromNumbers([value], dtype))
   }
 
   integers(values: readonly number[]): string {
@@ -117,8 +118,7 @@ class GraphEmitter implements Emitter {
   }
 
   reshapeSizes(shape: Shape): string {
-    const unknown = shape.filter((dimension) => typeof dimension !== 'number')
-    if (unknown.length !== 1 || shape.includes(0)) return this.sizes(shape)
+    if (!canInfer(shape)) return this.sizes(shape)
     return this.integers(shape.map((dimension) => (typeof dimension === 'number' ? dimension : -1)))
   }
 
@@ -199,14 +199,6 @@ class GraphEmitter implements Emitter {
   #fresh(prefix: string): string {
     return `${prefix}:${this.#count++}`
   }
-}
-
-function scalarData(value: number, dtype: DType): TypedArray {
-  if (dtype === 'int64') return BigInt64Array.of(BigInt(value))
-  if (dtype === 'float16' || dtype === 'bfloat16') return Uint16Array.of(toHalf(value, dtype))
-  const data = new arrayTypes[dtype](1)
-  data[0] = value
-  return data
 }
 
 function encodeAttribute(value: OnnxAttributeValue): OnnxAttribute {

@@ -53,7 +53,7 @@ export function stopGradient(x: TensorOperand): Tensor {
  * @example
  * ```ts
  * // Straight-through rounding: forward rounds, backward passes the gradient on.
- * const rounded = customGradient([x], ([x]) => round(x), (gradient) => [gradient])
+ * const rounded = customGradient([x], ([value]) => round(value!), (gradient) => [gradient])
  * ```
  */
 export function customGradient(

@@ -1,5 +1,6 @@
 import { type DType, isFloat, isInteger } from '../../base/dtype.ts'
 import { DTypeError, GraphError } from '../../base/errors.ts'
+import { checkHolds } from '../host-values.ts'
 import { erf as erfOf } from '../special.ts'
 import {
   type Attributes,
@@ -15,11 +16,13 @@ import {
 import { broadcastShapes, mapBroadcast } from './broadcast.ts'
 
 type NoAttributes = Record<string, never>
-type Kind = 'float' | 'number' | 'bool' | 'any'
+type Kind = 'float' | 'number' | 'ordered' | 'bool' | 'any'
 
 const fits: Record<Kind, (dtype: DType) => boolean> = {
   float: isFloat,
-  number: (dtype) => isFloat(dtype) || isInteger(dtype),
+  // Bytes are for storage: arithmetic on them would wrap around silently.
+  number: (dtype) => isFloat(dtype) || dtype === 'int32' || dtype === 'int64',
+  ordered: (dtype) => isFloat(dtype) || isInteger(dtype),
   bool: (dtype) => dtype === 'bool',
   any: () => true,
 }
@@ -110,8 +113,8 @@ export const elementwise = {
   maximum: row('maximum', { onnx: 'Max', reference: (a, b) => Math.max(a!, b!), kind: 'number' }),
   minimum: row('minimum', { onnx: 'Min', reference: (a, b) => Math.min(a!, b!), kind: 'number' }),
   equal: row('equal', { onnx: 'Equal', reference: (a, b) => Number(a === b), kind: 'any', result: 'bool' }),
-  less: row('less', { onnx: 'Less', reference: (a, b) => Number(a! < b!), kind: 'number', result: 'bool' }),
-  lessOrEqual: row('lessOrEqual', { onnx: 'LessOrEqual', reference: (a, b) => Number(a! <= b!), kind: 'number', result: 'bool' }),
+  less: row('less', { onnx: 'Less', reference: (a, b) => Number(a! < b!), kind: 'ordered', result: 'bool' }),
+  lessOrEqual: row('lessOrEqual', { onnx: 'LessOrEqual', reference: (a, b) => Number(a! <= b!), kind: 'ordered', result: 'bool' }),
   and: row('and', { onnx: 'And', reference: (a, b) => a! && b!, kind: 'bool' }),
   or: row('or', { onnx: 'Or', reference: (a, b) => a! || b!, kind: 'bool' }),
   not: row('not', { onnx: 'Not', reference: (a) => 1 - a!, kind: 'bool' }),
@@ -124,7 +127,7 @@ export const elementwise = {
       const dtype = requireEqualDTypes([yes!, no!])
       return { dtype, shape: [condition!.shape, yes!.shape, no!.shape].reduce(broadcastShapes) }
     },
-    emit: (emitter, inputs) => emitter.node('Where', inputs),
+    emit: (emitter, inputs, { dtype }) => (dtype === 'bool' ? emitChoice(emitter, inputs) : emitter.node('Where', inputs)),
     reference: (inputs, _attributes, { shape }) => mapBroadcast(inputs, shape, (condition, yes, no) => (condition ? yes! : no!)),
   } satisfies Op<NoAttributes>,
   cast: {
@@ -162,15 +165,24 @@ function emitIsFinite(emitter: Emitter, [input]: readonly string[], node: Tensor
   return emitter.node('Equal', [difference, emitter.scalar(0, node.inputs[0]!.dtype)])
 }
 
+// Where has no bool kernel.
+function emitChoice(emitter: Emitter, [condition, yes, no]: readonly string[]): string {
+  const otherwise = emitter.node('And', [emitter.node('Not', [condition!]), no!])
+  return emitter.node('Or', [emitter.node('And', [condition!, yes!]), otherwise])
+}
+
 const constantOp: Op<{ value: number; dtype: DType }> = {
   name: 'scalar',
-  infer: (_inputs, { dtype }) => ({ dtype, shape: [] }),
+  infer(_inputs, { value, dtype }) {
+    checkHolds(dtype, value)
+    return { dtype, shape: [] }
+  },
   emit: (emitter, _inputs, _node, { value, dtype }) => emitter.scalar(value, dtype),
   reference: (_inputs, { value }) => Float64Array.of(value),
 }
 export const scalarRow = { scalar: constantOp } as const
 
-/** A constant with no axes. */
+/** A constant with no axes. Throws DTypeError when the dtype does not hold the value. */
 export function scalar(value: number, dtype: DType = 'float32'): Tensor {
   return apply(constantOp, [], { value, dtype })
 }

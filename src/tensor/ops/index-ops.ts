@@ -1,6 +1,6 @@
 import { type DType, isFloat } from '../../base/dtype.ts'
 import { DTypeError, ShapeError } from '../../base/errors.ts'
-import { type Dimension, formatShape, sameDimension, sameShape } from '../dimension.ts'
+import { type Dimension, formatShape, type Shape, sameDimension, sameShape } from '../dimension.ts'
 import { apply, type Op, type ReferenceValue, type Tensor, type TensorOperand, type TensorType, toTensor } from '../tensor.ts'
 import { forEachIndex, stridesOf } from './broadcast.ts'
 import { resolveAxis } from './layout.ts'
@@ -10,6 +10,18 @@ type Axis = { readonly axis: number }
 
 function requireIndices({ dtype }: TensorType): void {
   if (dtype !== 'int32' && dtype !== 'int64') throw new DTypeError(`indices are ${dtype}`, { expected: 'int32 or int64' })
+}
+
+/** Every axis of `indices` must fit that of the values. */
+function requireAlike(values: Shape, indices: Shape, fits: (index: Dimension, size: Dimension, axis: number) => boolean): void {
+  if (values.length === indices.length && indices.every((size, axis) => fits(size, values[axis]!, axis))) return
+  throw new ShapeError(`indices ${formatShape(indices)} do not fit values ${formatShape(values)}`, {
+    expected: 'the same sizes but for the axis of the indices',
+  })
+}
+
+function exceeds(index: Dimension, size: Dimension): boolean {
+  return typeof index === 'number' && typeof size === 'number' ? index > size : !sameDimension(index, size)
 }
 
 function checkIndex(index: number, length: number): number {
@@ -44,10 +56,9 @@ const gatherRow: Op<Axis> = {
 /** out[i][j] = x[indices[i][j]][j] for axis 0, and likewise for other axes. */
 const gatherElementsRow: Op<Axis> = {
   name: 'gatherElements',
-  infer([input, indices]) {
+  infer([input, indices], { axis }) {
     requireIndices(indices!)
-    if (input!.shape.length !== indices!.shape.length)
-      throw new ShapeError(`indices ${formatShape(indices!.shape)} need the rank of ${formatShape(input!.shape)}`)
+    requireAlike(input!.shape, indices!.shape, (index, size, a) => a === axis || sameDimension(index, size))
     return { dtype: input!.dtype, shape: indices!.shape }
   },
   emit: (emitter, inputs, _node, { axis }) => emitter.node('GatherElements', inputs, { axis }),
@@ -63,8 +74,12 @@ const gatherElementsRow: Op<Axis> = {
 /** x with updates written (or added) at the indices along an axis; the inverse of gatherElements. Repeated indices only with 'add'. */
 const scatterElementsRow: Op<{ axis: number; reduction: 'none' | 'add' }> = {
   name: 'scatterElements',
-  infer([input, indices, updates]) {
+  infer([input, indices, updates], { axis, reduction }) {
     requireIndices(indices!)
+    requireAlike(input!.shape, indices!.shape, (index, size, a) => a === axis || !exceeds(index, size))
+    if (reduction === 'add' && !isFloat(input!.dtype) && input!.dtype !== 'int32' && input!.dtype !== 'int64') {
+      throw new DTypeError(`${input!.dtype} does not add up`, { fix: 'convert with cast()' })
+    }
     if (!sameShape(indices!.shape, updates!.shape) || updates!.dtype !== input!.dtype) {
       throw new ShapeError(`updates ${updates!.dtype}${formatShape(updates!.shape)} do not fit`, {
         expected: `${input!.dtype}${formatShape(indices!.shape)}`,
@@ -99,11 +114,12 @@ function forEachElement(
   })
 }
 
-/** A last axis that is 1 at the index and 0 elsewhere. */
+/** A last axis that is 1 at the index and 0 elsewhere; all 0 where the index is negative or too large. */
 const oneHotRow: Op<{ classes: number; dtype: DType }> = {
   name: 'oneHot',
   infer([indices], { classes, dtype }) {
     requireIndices(indices!)
+    if (!Number.isInteger(classes) || classes < 1) throw new ShapeError(`${classes} classes`, { expected: 'an integer ≥ 1' })
     return { dtype, shape: [...indices!.shape, classes] }
   },
   emit(emitter, [indices], node, { classes, dtype }) {
@@ -117,7 +133,10 @@ const oneHotRow: Op<{ classes: number; dtype: DType }> = {
         ],
         { axis: 0 },
       )
-      return emitter.node('OneHot', [wide, emitter.scalar(classes, 'int64'), values], { axis: -1 })
+      // OneHot counts negative indices from the end.
+      const negative = emitter.node('Less', [wide, emitter.scalar(0, 'int64')])
+      const chosen = emitter.node('Where', [negative, emitter.scalar(classes, 'int64'), wide])
+      return emitter.node('OneHot', [chosen, emitter.scalar(classes, 'int64'), values], { axis: -1 })
     }
     // OneHot has kernels for few dtypes (not float64): compare with 0, 1, … instead.
     const column = emitter.node('Unsqueeze', [wide, emitter.integers([node.rank - 1])])
@@ -174,14 +193,7 @@ export function gather(table: TensorOperand, indices: TensorOperand, axis = 0): 
 /** One element per index along an axis (default: last); `indices` has the rank of `x`. */
 export function gatherElements(x: TensorOperand, indices: TensorOperand, axis = -1): Tensor {
   const tensor = toTensor(x)
-  const result = apply(gatherElementsRow, [tensor, indices], { axis: resolveAxis(axis, tensor.rank) })
-  const at = resolveAxis(axis, tensor.rank)
-  const loose = result.shape.findIndex((length: Dimension, a) => a !== at && !sameDimension(length, tensor.shape[a]!))
-  if (loose >= 0)
-    throw new ShapeError(
-      `gatherElements: axis ${loose} of indices ${formatShape(result.shape)} differs from ${formatShape(tensor.shape)}`,
-    )
-  return result
+  return apply(gatherElementsRow, [tensor, indices], { axis: resolveAxis(axis, tensor.rank) })
 }
 
 /** `x` with `updates` written at, or added to, the places that `indices` name along an axis. */
@@ -196,7 +208,7 @@ export function scatterElements(
   return apply(scatterElementsRow, [tensor, indices, updates], { axis: resolveAxis(axis, tensor.rank), reduction })
 }
 
-/** A new last axis of size `classes`: 1 at the index, 0 elsewhere. */
+/** A new last axis of size `classes`: 1 at the index, 0 elsewhere; all 0 where the index is negative or too large. */
 export function oneHot(indices: TensorOperand, classes: number, dtype: DType = 'float32'): Tensor {
   return apply(oneHotRow, [indices], { classes, dtype })
 }

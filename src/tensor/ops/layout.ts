@@ -38,6 +38,11 @@ export interface PadAttributes extends Record<string, unknown> {
   readonly after: Dimension
 }
 
+/** A symbolic size is trusted here and checked when a program runs. */
+function isSize(size: Dimension): boolean {
+  return typeof size !== 'number' || (Number.isInteger(size) && size >= 0)
+}
+
 const reshapeRow: Op<{ shape: Shape }> = {
   name: 'reshape',
   movement: true,
@@ -49,9 +54,15 @@ const reshapeRow: Op<{ shape: Shape }> = {
     }
     return { dtype: input!.dtype, shape }
   },
+  // A size that is 0 must stay 0 instead of meaning "as before"; where one size is inferred, no other can be 0.
   emit: (emitter, [input], _node, { shape }) =>
-    emitter.node('Reshape', [input!, emitter.reshapeSizes(shape)], { allowzero: shape.includes(0) ? 1 : 0 }),
+    emitter.node('Reshape', [input!, emitter.reshapeSizes(shape)], { allowzero: Number(!canInfer(shape)) }),
   reference: ([input]) => input!.data,
+}
+
+/** Exactly one size is unknown and no other is 0, so that the runtime can infer it. */
+export function canInfer(shape: Shape): boolean {
+  return shape.filter((size) => typeof size !== 'number').length === 1 && !shape.includes(0)
 }
 
 const transposeRow: Op<{ permutation: readonly number[] }> = {
@@ -97,11 +108,10 @@ const sliceRow: Op<SliceAttributes> = {
   infer([input], { axis, start, end }) {
     const size = subtractDimensions(end, start)
     const length = input!.shape[axis]!
-    const outside = typeof start === 'number' && start < 0
     const beyond = typeof end === 'number' && typeof length === 'number' && end > length
-    if (outside || beyond || (typeof size === 'number' && size < 0)) {
+    if (beyond || !isSize(start) || !isSize(end) || !isSize(size)) {
       throw new ShapeError(`[${start}, ${end}) is not inside axis ${axis} of ${formatShape(input!.shape)}`, {
-        expected: '0 ≤ start ≤ end ≤ size',
+        expected: 'integers 0 ≤ start ≤ end ≤ size',
       })
     }
     return { dtype: input!.dtype, shape: input!.shape.with(axis, size) }
@@ -118,6 +128,7 @@ const sliceRow: Op<SliceAttributes> = {
 const padRow: Op<PadAttributes> = {
   name: 'pad',
   infer([input], { axis, before, after }) {
+    if (!isSize(before) || !isSize(after)) throw new ShapeError(`${before} before and ${after} after`, { expected: 'integers ≥ 0' })
     const size = addDimensions(addDimensions(input!.shape[axis]!, before), after)
     return { dtype: input!.dtype, shape: input!.shape.with(axis, size) }
   },
@@ -290,7 +301,7 @@ function equalPieces(total: Dimension, count: number): Dimension[] {
 /** Inserts an axis of size 1. */
 export function unsqueeze(x: TensorOperand, axis: number): Tensor {
   const tensor = toTensor(x)
-  const at = axis < 0 ? axis + tensor.rank + 1 : axis
+  const at = resolveAxis(axis, tensor.rank + 1)
   return reshape(tensor, tensor.shape.toSpliced(at, 0, 1))
 }
 

@@ -1,6 +1,7 @@
 import { arrayTypes, type DType, elementCount, type HostTensor, type TypedArray } from '../../base/dtype.ts'
-import { GraphError, ShapeError } from '../../base/errors.ts'
+import { DTypeError, GraphError, ShapeError } from '../../base/errors.ts'
 import { type Dimension, type Shape, type SymbolicDimension, toDimension } from '../dimension.ts'
+import { fromNumbers, toNumbers } from '../host-values.ts'
 import { apply, type Op, type Tensor } from '../tensor.ts'
 
 function bound(what: string): never {
@@ -27,7 +28,7 @@ const constantRow: Op<{ value: HostTensor }> = {
   name: 'constant',
   infer: (_inputs, { value }) => value,
   emit: () => bound('a constant'),
-  reference: (_inputs, { value }) => Float64Array.from(value.data as Iterable<number | bigint> as Iterable<number>, Number),
+  reference: (_inputs, { value }) => toNumbers(value),
 }
 
 /** A size that is known when the program runs, as an int64 scalar. */
@@ -60,22 +61,23 @@ export function variableLeaf(variable: object, dtype: DType, shape: Shape): Tens
   return apply(variableRow, [], { variable, dtype, shape })
 }
 
-/** A tensor of fixed values. `data` is row-major and must not be changed afterwards. */
+/**
+ * A tensor of fixed values, row-major: numbers, or the dtype's own array, which must not be changed afterwards. Throws DTypeError when
+ * the dtype does not hold the numbers.
+ */
 export function constant(data: TypedArray | readonly number[], shape: readonly number[], dtype: DType = 'float32'): Tensor {
   if (data.length !== elementCount(shape)) {
     throw new ShapeError(`${data.length} values for a constant of shape [${shape.join(', ')}]`, {
       expected: `${elementCount(shape)} values`,
     })
   }
-  const values = Array.isArray(data) ? fromNumbers(data, dtype) : (data as TypedArray)
-  return apply(constantRow, [], { value: { dtype, shape, data: values } })
-}
-
-function fromNumbers(data: readonly number[], dtype: DType): TypedArray {
-  if (dtype === 'int64') return BigInt64Array.from(data, BigInt)
-  const array = new arrayTypes[dtype](data.length) as Exclude<TypedArray, BigInt64Array>
-  array.set(data)
-  return array
+  const values = Array.isArray(data) ? fromNumbers(data, dtype) : data
+  if (!(values instanceof arrayTypes[dtype])) {
+    throw new DTypeError(`a constant ${dtype} of a ${values.constructor.name}`, {
+      expected: `numbers or a ${arrayTypes[dtype].name}`,
+    })
+  }
+  return apply(constantRow, [], { value: { dtype, shape: [...shape], data: values } })
 }
 
 /** The value of a dimension as an int64 scalar. */

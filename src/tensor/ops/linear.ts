@@ -38,16 +38,12 @@ function emitMatmul(
   { transposeA, transposeB, scale }: MatmulAttributes,
 ): string {
   const [a, b] = node.inputs
-  const plain = !transposeA && !transposeB && scale === 1
-  if (a!.rank === 2 && b!.rank === 2) {
-    if (plain) return emitter.node('MatMul', inputs)
-    return emitter.node('Gemm', inputs, { transA: Number(transposeA), transB: Number(transposeB), alpha: { float: scale } })
-  }
-  if (plain) return emitter.node('MatMul', inputs)
-  if (node.dtype === 'float32') {
-    const attributes = { transA: Number(transposeA), transB: Number(transposeB), alpha: { float: scale } }
-    return emitter.node('FusedMatMul', inputs, attributes, 'com.microsoft')
-  }
+  if (!transposeA && !transposeB && scale === 1) return emitter.node('MatMul', inputs)
+  const attributes = { transA: Number(transposeA), transB: Number(transposeB), alpha: { float: scale } }
+  // ONNX keeps alpha in 32 bits.
+  const exact = node.dtype !== 'float64' || Math.fround(scale) === scale
+  if (a!.rank === 2 && b!.rank === 2 && exact) return emitter.node('Gemm', inputs, attributes)
+  if (node.dtype === 'float32') return emitter.node('FusedMatMul', inputs, attributes, 'com.microsoft')
   return emitTransposedMatmul(emitter, inputs, node, { transposeA, transposeB, scale })
 }
 

@@ -1,14 +1,31 @@
-import { isFloat } from '../../base/dtype.ts'
+import { type DType, isFloat } from '../../base/dtype.ts'
 import { DTypeError, ShapeError } from '../../base/errors.ts'
 import { type Dimension, formatShape, multiplyDimensions } from '../dimension.ts'
-import { apply, type Op, type ReferenceValue, type Tensor, type TensorOperand, toTensor } from '../tensor.ts'
+import {
+  apply,
+  describeType,
+  type Op,
+  type ReferenceValue,
+  type Tensor,
+  type TensorOperand,
+  type TensorType,
+  toTensor,
+} from '../tensor.ts'
 import { forEachIndex, stridesOf } from './broadcast.ts'
-import { add, cast, divide, exp, log, subtract } from './elementwise.ts'
+import { stopGradient } from './control.ts'
+import { add, cast, divide, exp, finite, log, subtract, where } from './elementwise.ts'
 import { reshape, resolveAxis } from './layout.ts'
 import { size } from './leaf.ts'
 
 type Axes = { readonly axes: readonly number[]; readonly keep: boolean }
 type Axis = { readonly axis: number }
+
+const arithmetic = (dtype: DType) => isFloat(dtype) || dtype === 'int32' || dtype === 'int64'
+const ordered = (dtype: DType) => dtype !== 'bool'
+
+function requireDType({ dtype }: TensorType, fits: (dtype: DType) => boolean): void {
+  if (!fits(dtype)) throw new DTypeError(`no ${dtype} form`, { fix: 'convert with cast()' })
+}
 
 /** Folds the reduced axes; `initial` starts each fold. */
 function reduction(
@@ -16,21 +33,19 @@ function reduction(
   onnx: string,
   initial: number,
   fold: (sum: number, x: number) => number,
-  axesAsInput = true,
+  dtypes: (dtype: DType) => boolean,
 ): Op<Axes> {
   return {
     name,
     infer([input], { axes, keep }) {
-      if (input!.dtype === 'bool') throw new DTypeError('no bool form', { fix: 'cast() to a number first' })
+      requireDType(input!, dtypes)
       const shape = keep
         ? input!.shape.map((dimension, axis) => (axes.includes(axis) ? 1 : dimension))
         : input!.shape.filter((_, axis) => !axes.includes(axis))
       return { dtype: input!.dtype, shape }
     },
     emit: (emitter, [input], _node, { axes, keep }) =>
-      axesAsInput
-        ? emitter.node(onnx, [input!, emitter.integers(axes)], { keepdims: Number(keep) })
-        : emitter.node(onnx, [input!], { axes, keepdims: Number(keep) }),
+      emitter.node(onnx, [input!, emitter.integers(axes)], { keepdims: Number(keep) }),
     reference: ([input], { axes }) => foldAxes(input!, axes, initial, fold),
   }
 }
@@ -64,15 +79,10 @@ export function mapLines(input: ReferenceValue, axis: number, f: (line: Float64A
   return out
 }
 
-function requireFloat(input: { readonly dtype: Tensor['dtype'] }): void {
-  if (!isFloat(input.dtype))
-    throw new DTypeError(`no ${input.dtype} form`, { expected: 'a float dtype', fix: 'convert with cast()' })
-}
-
 const softmaxRow: Op<Axis> = {
   name: 'softmax',
   infer([input]) {
-    requireFloat(input!)
+    requireDType(input!, isFloat)
     return input!
   },
   emit: (emitter, inputs, _node, { axis }) => emitter.node('Softmax', inputs, { axis }),
@@ -94,7 +104,10 @@ function logSoftmaxLine(line: Float64Array): Float64Array {
 
 const cumulativeSumRow: Op<{ axis: number; exclusive: boolean; reverse: boolean }> = {
   name: 'cumulativeSum',
-  infer: ([input]) => input!,
+  infer([input]) {
+    requireDType(input!, arithmetic)
+    return input!
+  },
   emit: (emitter, [input], _node, { axis, exclusive, reverse }) =>
     emitter.node('CumSum', [input!, emitter.scalar(axis, 'int64')], { exclusive: Number(exclusive), reverse: Number(reverse) }),
   reference: ([input], { axis, exclusive, reverse }) =>
@@ -111,7 +124,10 @@ const cumulativeSumRow: Op<{ axis: number; exclusive: boolean; reverse: boolean 
 
 const argmaxRow: Op<{ axis: number }> = {
   name: 'argmax',
-  infer: ([input], { axis }) => ({ dtype: 'int64', shape: input!.shape.toSpliced(axis, 1) }),
+  infer([input], { axis }) {
+    requireDType(input!, ordered)
+    return { dtype: 'int64', shape: input!.shape.toSpliced(axis, 1) }
+  },
   emit: (emitter, inputs, _node, { axis }) => emitter.node('ArgMax', inputs, { axis, keepdims: 0 }),
   reference([input], { axis }, { shape }) {
     const lines = mapLines(input!, axis, (line) => new Array<number>(line.length).fill(line.indexOf(Math.max(...line))))
@@ -125,8 +141,8 @@ const argmaxRow: Op<{ axis: number }> = {
 }
 
 export const reductions = {
-  sum: reduction('sum', 'ReduceSum', 0, (sum, x) => sum + x),
-  max: reduction('max', 'ReduceMax', Number.NEGATIVE_INFINITY, Math.max),
+  sum: reduction('sum', 'ReduceSum', 0, (sum, x) => sum + x, arithmetic),
+  max: reduction('max', 'ReduceMax', Number.NEGATIVE_INFINITY, Math.max, ordered),
   softmax: softmaxRow,
   logSoftmax: logSoftmaxRow,
   cumulativeSum: cumulativeSumRow,
@@ -159,9 +175,12 @@ export const sum = reduce(reductions.sum)
 /** Largest value over axes (default: all). Ties share the gradient. */
 export const max = reduce(reductions.max)
 
-/** Mean over axes (default: all). */
+/** Mean over axes (default: all) of floats. */
 export function mean(x: TensorOperand, axes?: number | readonly number[], options: ReduceOptions = {}): Tensor {
   const tensor = toTensor(x)
+  // The quotient of integers would be truncated.
+  if (!isFloat(tensor.dtype))
+    throw new DTypeError(`mean of ${describeType(tensor)}`, { expected: 'floats', fix: 'convert with cast()' })
   const count = axesOf(tensor, axes)
     .map((axis) => tensor.shape[axis]!)
     .reduce(multiplyDimensions, 1 as Dimension)
@@ -180,10 +199,11 @@ export function logSoftmax(x: TensorOperand, axis = -1): Tensor {
   return apply(logSoftmaxRow, [tensor], { axis: resolveAxis(axis, tensor.rank) })
 }
 
-/** log Σ exp(x) along an axis (default: last), shifted by the maximum. */
+/** log Σ exp(x) along an axis (default: last), shifted by the maximum; −∞ where all of x is. */
 export function logSumExp(x: TensorOperand, axis = -1, { keep = false }: ReduceOptions = {}): Tensor {
   const tensor = toTensor(x)
-  const peak = max(tensor, axis, { keep: true })
+  const highest = max(stopGradient(tensor), axis, { keep: true })
+  const peak = where(finite(highest), highest, 0)
   const result = add(log(sum(exp(subtract(tensor, peak)), axis, { keep: true })), peak)
   return keep ? result : reshape(result, tensor.shape.toSpliced(resolveAxis(axis, tensor.rank), 1))
 }
