@@ -198,6 +198,8 @@ function runtimeOptions(settings: SessionSettings, options: SessionOptions): Ort
     executionProviders: ['cpu'],
     graphOptimizationLevel: optimization,
     executionMode: 'sequential',
+    // The planned layout of a training step takes 300 MB more than the arena needs (975 against 690 MB), at the same speed.
+    enableMemPattern: false,
     intraOpNumThreads: settings.threads,
     interOpNumThreads: 1,
     // Failures come back as errors; a second report on the terminal would only be noise.
