@@ -8,6 +8,7 @@ import {
   erf,
   exp,
   greater,
+  less,
   lessOrEqual,
   log,
   multiply,
@@ -31,7 +32,8 @@ type AttributesOf<O> = O extends Op<infer A> ? A : never
 /** Gradients of the operands from the gradient of the result: a vector-Jacobian product. undefined: no gradient flows there. */
 export type GradientRule<A = unknown> = (gradient: Tensor, node: Tensor, attributes: A) => readonly (Tensor | undefined)[]
 
-const none: GradientRule = (_gradient, node) => node.inputs.map(() => undefined)
+/** The rule of ops that no gradient passes. */
+export const noGradient: GradientRule = (_gradient, node) => node.inputs.map(() => undefined)
 
 /** A rule for one operand: its gradient is `gradient · derivative`. */
 function derivative(of: (x: Tensor, y: Tensor) => Tensor | number): GradientRule {
@@ -71,7 +73,7 @@ function keepAxes(reduced: Tensor, like: Tensor, axes: readonly number[]): Tenso
 
 /** Subgradient shares: an operand gets all, half on a tie, or nothing. */
 function winner(gradient: Tensor, wins: Tensor, ties: Tensor): Tensor {
-  return where(wins, where(ties, multiply(gradient, 0.5), gradient), multiply(gradient, 0))
+  return where(wins, where(ties, multiply(gradient, 0.5), gradient), 0)
 }
 
 const inverseSqrtHalfPi = Math.sqrt(2 / Math.PI) / 2
@@ -108,7 +110,9 @@ function scatterRows(gradient: Tensor, table: Tensor, indices: Tensor): Tensor {
   const count = indices.shape.reduce(multiplyDimensions, 1 as Dimension)
   const flat = reshape(gradient, [count, width])
   if (typeof rows === 'number' && rows <= oneHotRows) {
-    const hot = oneHot(reshape(indices, [count]), rows, table.dtype)
+    const chosen = reshape(indices, [count])
+    // Negative indices count from the end.
+    const hot = oneHot(where(less(chosen, 0), add(chosen, rows), chosen), rows, table.dtype)
     return reshape(matmul(hot, flat, { transposeA: true }), table.shape)
   }
   const places = expand(reshape(indices, [count, 1]), [count, width])
@@ -154,19 +158,19 @@ function normRule(centre: boolean): GradientRule<{ epsilon: number }> {
 
 /** The gradient of every op, by name; the type refuses a missing one. */
 export const gradientRules: { readonly [Name in OpName]: GradientRule<AttributesOf<(typeof ops)[Name]>> } = {
-  input: none,
-  variable: none,
-  constant: none,
-  size: none,
-  range: none,
-  scalar: none,
+  input: noGradient,
+  variable: noGradient,
+  constant: noGradient,
+  size: noGradient,
+  range: noGradient,
+  scalar: noGradient,
   negate: (gradient) => [negate(gradient)],
   exp: derivative((_x, y) => y),
   log: (gradient, node) => [divide(gradient, node.inputs[0]!)],
   sqrt: (gradient, node) => [divide(multiply(gradient, 0.5), node)],
   reciprocal: derivative((_x, y) => negate(multiply(y, y))),
   abs: derivative((x) => sign(x)),
-  sign: none,
+  sign: noGradient,
   sin: derivative((x) => cos(x)),
   cos: derivative((x) => negate(sin(x))),
   tanh: derivative((_x, y) => subtract(1, multiply(y, y))),
@@ -174,17 +178,18 @@ export const gradientRules: { readonly [Name in OpName]: GradientRule<Attributes
   relu: (gradient, node) => [where(greater(node.inputs[0]!, 0), gradient, 0)],
   erf: derivative((x) => multiply(exp(negate(multiply(x, x))), 2 / Math.sqrt(Math.PI))),
   gelu: derivative((x) => add(multiply(add(erf(multiply(x, Math.SQRT1_2)), 1), 0.5), multiply(x, density(x)))),
-  floor: none,
-  ceil: none,
-  round: none,
+  floor: noGradient,
+  ceil: noGradient,
+  round: noGradient,
   add: pair((gradient) => [gradient, gradient]),
   subtract: pair((gradient) => [gradient, negate(gradient)]),
   multiply: pair((gradient, a, b) => [multiply(gradient, b), multiply(gradient, a)]),
   divide: pair((gradient, _a, b, y) => [divide(gradient, b), negate(divide(multiply(gradient, y), b))]),
   power: pair((gradient, a, b, y) => [
-    multiply(gradient, multiply(b, power(a, subtract(b, 1)))),
+    // 0 where b = 0, even at a = 0.
+    multiply(gradient, where(equal(b, 0), 0, multiply(b, power(a, subtract(b, 1))))),
     // d/db aᵇ = aᵇ·ln a; 0 where a ≤ 0, so that x² has a gradient at negative x.
-    multiply(gradient, where(greater(a, 0), multiply(y, log(where(greater(a, 0), a, 1))), multiply(y, 0))),
+    multiply(gradient, where(greater(a, 0), multiply(y, log(where(greater(a, 0), a, 1))), 0)),
   ]),
   maximum: pair((gradient, a, b) => [
     winner(gradient, lessOrEqual(b, a), equal(a, b)),
@@ -194,13 +199,13 @@ export const gradientRules: { readonly [Name in OpName]: GradientRule<Attributes
     winner(gradient, lessOrEqual(a, b), equal(a, b)),
     winner(gradient, lessOrEqual(b, a), equal(a, b)),
   ]),
-  equal: none,
-  less: none,
-  lessOrEqual: none,
-  and: none,
-  or: none,
-  not: none,
-  finite: none,
+  equal: noGradient,
+  less: noGradient,
+  lessOrEqual: noGradient,
+  and: noGradient,
+  or: noGradient,
+  not: noGradient,
+  finite: noGradient,
   where: (gradient, node) => {
     const [condition, yes, no] = node.inputs
     return [undefined, sumTo(where(condition!, gradient, 0), yes!.shape), sumTo(where(condition!, 0, gradient), no!.shape)]
@@ -217,7 +222,7 @@ export const gradientRules: { readonly [Name in OpName]: GradientRule<Attributes
   cumulativeSum: (gradient, _node, { axis, exclusive, reverse }) => [
     cumulativeSum(gradient, axis, { exclusive, reverse: !reverse }),
   ],
-  argmax: none,
+  argmax: noGradient,
   matmul: matmulRule,
   reshape: (gradient, node) => [reshape(gradient, node.inputs[0]!.shape)],
   transpose: (gradient, _node, { permutation }) => [
@@ -240,13 +245,13 @@ export const gradientRules: { readonly [Name in OpName]: GradientRule<Attributes
   scatterElements: (gradient, node, { axis, reduction }) => {
     const [, indices] = node.inputs
     const taken = gatherElements(gradient, indices!, axis)
-    return [reduction === 'add' ? gradient : scatterElements(gradient, indices!, multiply(taken, 0), axis), undefined, taken]
+    return [reduction === 'add' ? gradient : scatterElements(gradient, indices!, zerosOf(taken), axis), undefined, taken]
   },
-  oneHot: none,
-  topKIndices: none,
+  oneHot: noGradient,
+  topKIndices: noGradient,
   layerNorm: normRule(true),
   rmsNorm: normRule(false),
-  stopGradient: none,
+  stopGradient: noGradient,
   customGradient: (gradient, _node, { backward }) => [undefined, ...backward(gradient)],
   barrier: (gradient) => [gradient, undefined],
 }

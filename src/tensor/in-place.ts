@@ -1,32 +1,69 @@
 import { sameShape } from './dimension.ts'
 import { ancestorsOf, consumersOf } from './graph.ts'
+import type { OpName } from './ops/index.ts'
 import type { Tensor } from './tensor.ts'
+
+/** Ops whose kernels may write over an operand: those that the runtime itself lets share a buffer with their result. */
+const overwriting: ReadonlySet<string> = new Set<OpName>(['add', 'subtract', 'multiply', 'divide', 'negate'])
+
+/** No kernel that the runtime fuses and that ends in an elementwise op is made of this many nodes (layer normalisation has 9). */
+const largestFusion = 16
 
 /**
  * May the value assigned to a variable be written over the variable's own buffer? Yes when nothing can read the old value after the
  * writing node started: every reader is the writing node itself, which must be elementwise, or one of its ancestors. Readers through
- * re-arrangements count too, as the runtime may fuse those into their users and read the buffer late.
+ * re-arrangements count too, as the runtime may fuse those into their users and read the buffer late. Readers that could become part
+ * of one kernel with the writing node count as late: `w + x·w` is one matrix product, which would overwrite what it multiplies.
  */
 export function isSafeInPlace(leaf: Tensor, value: Tensor, order: readonly Tensor[], roots: ReadonlySet<Tensor>): boolean {
-  if (
-    value === leaf ||
-    value.op.elementwise !== true ||
-    value.inputs.some((input) => input === leaf && !sameShape(input.shape, value.shape))
-  )
-    return false
-  const consumers = consumersOf(order)
-  const before = ancestorsOf(value)
-  const pending = [leaf]
+  const broadcasts = value.inputs.some((input) => input === leaf && !sameShape(input.shape, value.shape))
+  if (value === leaf || broadcasts || !overwriting.has(value.op.name)) return false
+  const graph = { value, consumers: consumersOf(order), before: ancestorsOf(value), roots }
+  const aliases = [leaf]
   const seen = new Set<Tensor>()
-  while (pending.length > 0) {
-    const alias = pending.pop()!
+  for (const alias of aliases) {
     if (roots.has(alias)) return false
-    for (const reader of consumers.get(alias) ?? []) {
-      const direct = reader === value && alias === leaf
-      if (!direct && (reader === value || !before.has(reader))) return false
-      if (reader.op.movement === true && !seen.has(reader)) pending.push(reader)
+    for (const reader of graph.consumers.get(alias) ?? []) {
+      if ((reader === value && alias === leaf) || seen.has(reader)) continue
       seen.add(reader)
+      if (isPlainTerm(reader, graph)) continue
+      if (reader === value || !graph.before.has(reader) || couldFuse(reader, graph)) return false
+      if (isMovement(reader)) aliases.push(reader)
     }
+  }
+  return true
+}
+
+interface Graph {
+  readonly value: Tensor
+  readonly consumers: ReadonlyMap<Tensor, readonly Tensor[]>
+  readonly before: ReadonlySet<Tensor>
+  readonly roots: ReadonlySet<Tensor>
+}
+
+/** Re-arrangements, and products with a scalar, which the runtime turns into a factor of a matrix product. */
+function isMovement(reader: Tensor): boolean {
+  if (reader.op.movement === true) return true
+  const scales = reader.op.name === 'multiply' || reader.op.name === 'divide'
+  return scales && reader.inputs.some((input) => input.rank === 0)
+}
+
+/** `w·a` in `w·a ± b`: two plain kernels, which no fusion knows. */
+function isPlainTerm(reader: Tensor, { value, consumers }: Graph): boolean {
+  const sums = reader !== value && (value.op.name === 'add' || value.op.name === 'subtract')
+  return sums && overwriting.has(reader.op.name) && consumers.get(reader)!.every((user) => user === value)
+}
+
+/**
+ * Could the runtime make the reader and the writing node one kernel? Such a kernel is small and none of its inner values leaves it, so
+ * everything that follows from the reader would have to lie in it.
+ */
+function couldFuse(reader: Tensor, { value, consumers, before, roots }: Graph): boolean {
+  const inner = new Set<Tensor>([reader])
+  for (const node of inner) {
+    if (node === value) continue
+    if (!before.has(node) || roots.has(node) || inner.size > largestFusion) return false
+    for (const user of consumers.get(node) ?? []) inner.add(user)
   }
   return true
 }

@@ -1,4 +1,4 @@
-import { isFloat } from '../base/dtype.ts'
+import { type HostTensor, isFloat } from '../base/dtype.ts'
 import { SymbolicDimension, sameShape } from './dimension.ts'
 import { topologicalOrder } from './graph.ts'
 import { scalar } from './ops/elementwise.ts'
@@ -18,6 +18,9 @@ const simplifications: { readonly [Name in OpName]?: Simplification } = {
   multiply: (node) => neutral(node, 1, 'either'),
   divide: (node) => neutral(node, 1, 'right'),
   cast: (node) => (node.inputs[0]!.dtype === node.dtype ? node.inputs[0] : undefined),
+  power: (node) =>
+    scalarValue(node.inputs[1]!) === 1 && sameShape(node.inputs[0]!.shape, node.shape) ? node.inputs[0] : undefined,
+  where: chosen,
   expand: (node) => (sameShape(node.shape, node.inputs[0]!.shape) ? node.inputs[0] : undefined),
   reshape: simplifyReshape,
   transpose: simplifyTranspose,
@@ -31,6 +34,15 @@ function neutral(node: Tensor, value: number, side: 'either' | 'right'): Tensor 
   return side === 'either' && scalarValue(a!) === value && sameShape(b!.shape, node.shape) ? b : undefined
 }
 
+/** A choice that is known while tracing. */
+function chosen(node: Tensor): Tensor | undefined {
+  const [condition, yes, no] = node.inputs
+  const known = scalarValue(condition!)
+  if (known === undefined) return undefined
+  const taken = known === 0 ? no! : yes!
+  return sameShape(taken.shape, node.shape) ? taken : undefined
+}
+
 function scalarValue(node: Tensor): number | undefined {
   return node.op.name === 'scalar' ? (node.attributes.value as number) : undefined
 }
@@ -38,7 +50,9 @@ function scalarValue(node: Tensor): number | undefined {
 function simplifyReshape(node: Tensor): Tensor | undefined {
   const input = node.inputs[0]!
   if (sameShape(node.shape, input.shape)) return input
-  return input.op.name === 'reshape' ? rebuild(node, [input.inputs[0]!], node.attributes) : undefined
+  if (input.op.name !== 'reshape') return undefined
+  const source = input.inputs[0]!
+  return sameShape(node.shape, source.shape) ? source : rebuild(node, [source], node.attributes)
 }
 
 function simplifyTranspose(node: Tensor): Tensor | undefined {
@@ -73,7 +87,8 @@ function rebuild(node: Tensor, inputs: readonly Tensor[], attributes: Tensor['at
 
 /** Elementwise ops of scalars alone are computed here; anything bigger is left to the runtime. */
 function foldScalars(node: Tensor): Tensor | undefined {
-  if (node.op.elementwise !== true || node.inputs.length === 0 || !isFloat(node.dtype)) return undefined
+  const exact = isFloat(node.dtype) || node.dtype === 'bool'
+  if (node.op.elementwise !== true || node.inputs.length === 0 || !exact) return undefined
   const values = node.inputs.map(scalarValue)
   if (node.rank !== 0 || values.some((value) => value === undefined)) return undefined
   const inputs = values.map((value) => ({ shape: [], data: Float64Array.of(value!) }))
@@ -99,13 +114,15 @@ class Interner {
     return `${node.op.name}(${inputs})${JSON.stringify(node.attributes, (_key, value: unknown) => this.#encode(value))}`
   }
 
-  // Sizes by value, arrays and numbers as they are; any other object (a variable, constant data, a function) by identity.
+  // Sizes and short constants by value, arrays and numbers as they are; any other object (a variable, a function) by identity.
   #encode(value: unknown): unknown {
     if (value instanceof SymbolicDimension) return `~${value}`
     if (typeof value === 'number' && !Number.isFinite(value)) return `~${value}`
     if (Object.is(value, -0)) return '~-0'
     if (typeof value === 'function') return `#${this.#identity(value)}`
     if (value === null || typeof value !== 'object' || Array.isArray(value) || isPlain(value)) return value
+    if (isShortConstant(value))
+      return `=${value.dtype}[${value.shape}]${Array.from(value.data as Iterable<number | bigint>, exactly)}`
     return `#${this.#identity(value)}`
   }
 
@@ -115,6 +132,17 @@ class Interner {
     this.#identities.set(object, this.#identities.size)
     return this.#identities.size - 1
   }
+}
+
+/** Positions and frequencies that every layer makes anew. */
+const shortConstant = 1024
+
+function isShortConstant(value: object): value is HostTensor {
+  return 'data' in value && ArrayBuffer.isView(value.data) && (value as HostTensor).data.length <= shortConstant
+}
+
+function exactly(value: number | bigint): string {
+  return Object.is(value, -0) ? '-0' : String(value)
 }
 
 function isPlain(value: object): boolean {

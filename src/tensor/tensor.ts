@@ -64,7 +64,7 @@ export interface Op<A extends Attributes = Attributes> {
   emit(emitter: Emitter, inputs: readonly string[], node: Tensor, attributes: A): string
   /** Slow and obvious: the oracle of the emission. */
   reference(inputs: readonly ReferenceValue[], attributes: A, context: ReferenceContext): Float64Array
-  /** The result at an index depends on equally shaped operands at that index only (in-place updates are safe). */
+  /** The result at an index depends on the operands at that index only. */
   readonly elementwise?: true
   /** The result only re-arranges its first operand, so the runtime may alias or re-read that operand. */
   readonly movement?: true

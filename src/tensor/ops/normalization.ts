@@ -3,9 +3,12 @@ import { DTypeError, OptionError, ShapeError } from '../../base/errors.ts'
 import { formatShape, sameDimension } from '../dimension.ts'
 import { apply, type Op, type ReferenceValue, type Tensor, type TensorOperand, type TensorType } from '../tensor.ts'
 
+/** Rounded to 32 bits, as ONNX keeps it. */
 type Epsilon = { readonly epsilon: number }
 
-function checkScale([input, ...scales]: readonly TensorType[]): TensorType {
+function checkScale([input, ...scales]: readonly TensorType[], { epsilon }: Epsilon): TensorType {
+  if (!(epsilon >= 0 && epsilon < Number.POSITIVE_INFINITY))
+    throw new OptionError(`epsilon is ${epsilon}`, { expected: 'a number ≥ 0' })
   if (input!.shape.length === 0) throw new ShapeError('a scalar has no last axis', { expected: 'rank ≥ 1' })
   if (!isFloat(input!.dtype)) throw new DTypeError(`no ${input!.dtype} form`, { expected: 'a float dtype' })
   for (const { shape, dtype } of scales) {
@@ -61,17 +64,10 @@ export const normalization = { layerNorm: layerNormRow, rmsNorm: rmsNormRow } as
 
 /** Layer normalisation over the last axis; `scale` and `bias` are `[channel]`. */
 export function layerNorm(x: TensorOperand, scale: TensorOperand, bias: TensorOperand | undefined, epsilon: number): Tensor {
-  return apply(layerNormRow, bias === undefined ? [x, scale] : [x, scale, bias], { epsilon: checkEpsilon(epsilon) })
+  return apply(layerNormRow, bias === undefined ? [x, scale] : [x, scale, bias], { epsilon: Math.fround(epsilon) })
 }
 
 /** Root-mean-square normalisation over the last axis; `scale` is `[channel]`. */
 export function rmsNorm(x: TensorOperand, scale: TensorOperand, epsilon: number): Tensor {
-  return apply(rmsNormRow, [x, scale], { epsilon: checkEpsilon(epsilon) })
-}
-
-/** As ONNX keeps it, in 32 bits. */
-function checkEpsilon(epsilon: number): number {
-  if (!(epsilon >= 0 && epsilon < Number.POSITIVE_INFINITY))
-    throw new OptionError(`epsilon is ${epsilon}`, { expected: 'a number ≥ 0' })
-  return Math.fround(epsilon)
+  return apply(rmsNormRow, [x, scale], { epsilon: Math.fround(epsilon) })
 }
