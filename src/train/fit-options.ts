@@ -51,6 +51,8 @@ export interface FitOptions {
   readonly onValidation?: (context: ValidationContext) => void | Promise<void>
 }
 
+const fileContent = v.union([v.string(), v.instance(Uint8Array)])
+
 const schema = v.strictObject({
   device: v.looseObject({ run: callable }),
   steps: wholeNumber(1),
@@ -65,7 +67,7 @@ const schema = v.strictObject({
   checkpointEvery: v.optional(wholeNumber(1)),
   keep: v.optional(wholeNumber(1)),
   resume: v.optional(v.picklist(['auto', 'never', 'always'])),
-  files: v.optional(v.record(v.string(), v.union([v.string(), v.instance(Uint8Array)]))),
+  files: v.optional(v.record(v.pipe(v.string(), v.regex(/^[\w-][\w.-]*$/, 'is no plain file name')), fileContent)),
   log: v.optional(v.pipe(v.string(), v.nonEmpty())),
   signal: v.optional(v.instance(AbortSignal)),
   onEvent: v.optional(callable),

@@ -6,6 +6,7 @@ import type { Inputs, Variable } from '../tensor/index.ts'
 import { adamw } from './adamw.ts'
 import type { WeightAverage } from './average.ts'
 import {
+  type Checkpoint,
   checkpointSteps,
   latestCheckpoint,
   type Progress,
@@ -66,7 +67,7 @@ class FitRun {
   readonly #validator: GuardedProgram | undefined
   #progress: Progress = { step: 0, batches: 0, best: null, waiting: null }
   #loss: number | undefined
-  #checkpoint: { readonly step: number; readonly path: string } | undefined
+  #checkpoint: string | undefined
 
   constructor(task: TrainingTask, options: FitOptions) {
     const { device, clip, accumulate = 1, learningRate, optimizer = adamw() } = options
@@ -90,10 +91,8 @@ class FitRun {
     await this.#average?.reset()
     const resumed = folder === undefined ? {} : await this.#resume(folder)
     const { step } = this.#progress
-    const { steps } = this.#options
-    if (step > steps)
-      throw new OptionError(`fit: steps is ${steps}, and '${folder}' has step ${step}`, { expected: `at least ${step}` })
-    await this.#emit({ kind: 'started', step, steps, parameters: parameterCount(this.#task.module), ...resumed })
+    const values = parameterCount(this.#task.module)
+    await this.#emit({ kind: 'started', step, steps: this.#options.steps, parameters: values, ...resumed })
   }
 
   async train(): Promise<FitReport> {
@@ -108,7 +107,7 @@ class FitRun {
     await this.#average?.swap()
     const { step, best } = this.#progress
     await this.#emit({ kind: 'stopped', step, reason })
-    return { stopped: reason, step, loss: this.#loss, best: best ?? undefined, checkpoint: this.#checkpoint?.path }
+    return { stopped: reason, step, loss: this.#loss, best: best ?? undefined, checkpoint: this.#checkpoint }
   }
 
   /** The failure itself matters more than one to report it. */
@@ -143,14 +142,17 @@ class FitRun {
         fix: "resume: 'auto' starts anew where there is none",
       })
     }
-    this.#checkFingerprint(checkpoint.fingerprint, checkpoint.path)
+    this.#checkRun(checkpoint)
     await restoreCheckpoint(checkpoint, this.#task.module, this.#state())
     this.#progress = checkpoint.progress
-    this.#checkpoint = { step: checkpoint.progress.step, path: checkpoint.path }
+    this.#checkpoint = checkpoint.path
     return { resumedFrom: checkpoint.path, ...(damaged.length === 0 ? {} : { damaged }) }
   }
 
-  #checkFingerprint(found: string | null, path: string): void {
+  #checkRun({ path, fingerprint: found, progress: { step } }: Checkpoint): void {
+    const { steps } = this.#options
+    if (step > steps)
+      throw new OptionError(`fit: steps is ${steps}, and '${path}' has step ${step}`, { expected: `at least ${step}` })
     const own = this.#task.fingerprint ?? null
     if (found === own) return
     throw new MismatchError(`'${path}' was trained on ${JSON.stringify(found)}`, {
@@ -223,7 +225,7 @@ class FitRun {
       fingerprint,
       files,
     })
-    this.#checkpoint = { step, path }
+    this.#checkpoint = path
     await pruneCheckpoints(folder, step, keep)
     await this.#emit({ kind: 'checkpoint', step, path })
   }

@@ -1,7 +1,7 @@
 import { elementCount, isFloat } from '../base/dtype.ts'
 import type { Device } from '../platform/device.ts'
 import { topologicalOrder } from '../tensor/graph.ts'
-import { cast, compile, finite, type Inputs, not, sum, type Tensor, type Variable } from '../tensor/index.ts'
+import { cast, compile, finite, type Inputs, not, scalar, sum, type Tensor, type Variable } from '../tensor/index.ts'
 import { siteLine } from '../tensor/site.ts'
 import { describeType } from '../tensor/tensor.ts'
 import type { Feeds, StepGraph, StepGraphBuilder } from './step-graph.ts'
@@ -35,13 +35,15 @@ export async function explainNonFinite(run: BrokenRun): Promise<string> {
   const leaf = guilty.find((node) => node.inputs.length === 0)
   const first = leaf ?? guilty[0]
   if (first === undefined) return 'no operation shows it when each runs by itself, so that a fused kernel overflowed'
-  return `the first tensor that is not finite is ${describe(first, graph.labels, counts.get(graph.order.indexOf(first))!)}`
+  return `the first tensor that is not finite is ${describe(first, graph, counts.get(graph.order.indexOf(first))!)}`
 }
 
 interface WatchedGraph {
   /** Every node the output depends on, producers first. */
   readonly order: readonly Tensor[]
   readonly labels: ReadonlyMap<Tensor, string>
+  /** What the loss is computed from. */
+  readonly forward: ReadonlySet<Tensor>
 }
 
 /** Adds to `counts`, by place in the order, how many values of the nodes from `start` on are not finite. */
@@ -51,14 +53,16 @@ async function watch({ inputs, build, output, feeds, device }: BrokenRun, start:
     inputs,
     (leaves) => {
       graph = watchedGraph(build(leaves), output)
-      return Object.fromEntries(flagsOf(graph.order, start).map(([place, flag]) => [`node:${place}`, flag]))
+      const flags = flagsOf(graph.order, start).map(([place, flag]) => [`node:${place}`, flag] as const)
+      // A program must have an output.
+      return Object.fromEntries([...flags, ['none', scalar(0)]])
     },
     { device, optimization: 'basic', name: 'watched' },
   )
   try {
     const flags = await program.run(feeds)
     for (const [name, { data }] of Object.entries(flags)) {
-      if (Number(data[0]) > 0) counts.set(Number(name.slice('node:'.length)), Number(data[0]))
+      if (name !== 'none' && Number(data[0]) > 0) counts.set(Number(name.slice('node:'.length)), Number(data[0]))
     }
   } finally {
     await program.dispose()
@@ -67,7 +71,8 @@ async function watch({ inputs, build, output, feeds, device }: BrokenRun, start:
 }
 
 function watchedGraph({ outputs, labels }: StepGraph, output: string): WatchedGraph {
-  return { order: topologicalOrder([outputs[output]!]), labels }
+  const forward = new Set(outputs.loss === undefined ? [] : topologicalOrder([outputs.loss]))
+  return { order: topologicalOrder([outputs[output]!]), labels, forward }
 }
 
 function flagsOf(order: readonly Tensor[], start: number): [place: number, flag: Tensor][] {
@@ -87,17 +92,32 @@ function chainOf({ order }: WatchedGraph, counts: ReadonlyMap<number, number>): 
   return order.filter((node) => chain.has(node))
 }
 
-function describe(node: Tensor, labels: ReadonlyMap<Tensor, string>, count: number): string {
-  const label = labels.get(node)
-  const place = node.inputs.length === 0 ? undefined : siteLine(node.site)
-  const read = node.inputs.flatMap((input) => (input.inputs.length === 0 ? nameOfLeaf(input) : []))
+function describe(node: Tensor, graph: WatchedGraph, count: number): string {
+  const label = graph.labels.get(node)
+  const read = new Set(node.inputs.flatMap((input) => graph.labels.get(input) ?? nameOfLeaf(input)))
   const parts = [
     `${label === undefined ? '' : `${label}, `}${nameOfLeaf(node)[0] ?? node.op.name} ${describeType(node)}`,
     `(${count} of ${total(node)} values)`,
-    read.length === 0 ? '' : `computed from ${read.join(' and ')}`,
-    place === undefined ? '' : `at ${place}`,
+    read.size === 0 ? '' : `computed from ${[...read].join(' and ')}`,
+    placeOf(node, graph),
   ]
   return parts.filter((part) => part !== '').join(' ')
+}
+
+/** The caller's line; what the trainer itself adds to a loss has none. */
+function placeOf(node: Tensor, graph: WatchedGraph): string {
+  if (node.inputs.length === 0) return ''
+  if (!graph.forward.has(node)) return backwardPlace(node, graph)
+  const line = siteLine(node.site)
+  return line === undefined ? '' : `at ${line}`
+}
+
+/** The nearest named tensor that a node of the backward pass leads to. */
+function backwardPlace(node: Tensor, { order, labels }: WatchedGraph): string {
+  const reached = new Set([node])
+  for (const user of order) if (user.inputs.some((input) => reached.has(input))) reached.add(user)
+  const name = order.find((user) => user !== node && reached.has(user) && labels.has(user))
+  return labels.has(node) || name === undefined ? 'in the backward pass' : `on the way to ${labels.get(name)}`
 }
 
 function nameOfLeaf({ op, attributes }: Tensor): string[] {

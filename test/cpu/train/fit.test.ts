@@ -152,6 +152,15 @@ describe('stopping', () => {
     expect((await run({ ...settings, earlyStopping: { patience: 3 } })).report.step).toBe(50)
   })
 
+  test('early, and so after a resumption, unless patience has grown', async () => {
+    const settings = { steps: 50, validateEvery: 2, folder: root }
+    const earlyStopping = { patience: 2, minimumGain: 1e9 }
+    expect((await run({ ...settings, earlyStopping })).report).toMatchObject({ stopped: 'stalled', step: 6 })
+    const again = await run({ ...settings, earlyStopping })
+    expect(kinds(again.events)).toEqual(['started', 'stopped'])
+    expect((await run({ ...settings, earlyStopping: { ...earlyStopping, patience: 4 } })).report.step).toBe(10)
+  })
+
   test('on a signal: after the update under way, with a checkpoint', async () => {
     const controller = new AbortController()
     const onEvent = (event: FitEvent) => void (event.kind === 'step' && event.step === 3 && controller.abort())
@@ -267,6 +276,7 @@ test.each<[string, Record<string, unknown>]>([
   ['checkpoints without a folder', { checkpointEvery: 5 }],
   ['a hook that nothing calls', { onValidation: () => undefined }],
   ['a way of resuming that there is not', { folder: 'x', resume: 'maybe' }],
+  ['a file in another folder', { folder: 'x', files: { '../config.json': '' } }],
   ['a file in place of the weights', { folder: 'x', files: { 'model.safetensors': '' } }],
 ])('refuses %s', async (_name, options) => {
   await expect(run(options)).rejects.toThrow(OptionError)
