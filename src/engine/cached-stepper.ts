@@ -1,9 +1,8 @@
-import { ContextError, DisposedError, OptionError } from '../base/errors.ts'
 import { SerialQueue } from '../base/serial.ts'
-import { treeIntervals } from '../base/visibility.ts'
 import type { ExtendOptions, Extension, Outputs, Stepper, StepperState } from '../decode/stepper.ts'
 import type { Device } from '../platform/device.ts'
 import { compileDecoder, type Decoder, type DecoderProgram } from './decoder-program.ts'
+import { checkExtension, checkFork, checkPath, checkRewind, depthsOf, parentsOf, refuseClosed, treeColumns } from './extension.ts'
 import { KeyValueCache } from './key-value-cache.ts'
 
 export interface StepperOptions {
@@ -19,7 +18,7 @@ export interface OwnedStepper<State extends StepperState = StepperState> extends
 
 class CachedState implements StepperState {
   length = 0
-  /** Depths of the scratch slots behind `length`, with their parents; undefined when there are none. */
+  /** Parents of the scratch slots behind `length`; undefined when there are none. */
   scratch: readonly number[] | undefined
   closed = false
   readonly row: number
@@ -60,7 +59,7 @@ class CachedStepper implements OwnedStepper<CachedState> {
   extend(batch: readonly Extension<CachedState>[], options: ExtendOptions): Promise<Outputs[]> {
     return this.#queue.run(async () => {
       options.signal?.throwIfAborted()
-      checkBatch(batch, options, this)
+      checkExtension(batch, options, this)
       await this.#cache.reserve(Math.max(...batch.map(({ state, tokens }) => state.length + tokens.length)))
       const outputs = new Map<CachedState, Outputs>()
       for (const run of contiguousRuns(batch)) await this.#runRows(run, options, outputs)
@@ -71,7 +70,7 @@ class CachedStepper implements OwnedStepper<CachedState> {
   commit(state: CachedState, slots: readonly number[]): Promise<void> {
     return this.#queue.run(async () => {
       refuseClosed(state)
-      checkPath(state, slots)
+      checkPath(state.scratch, slots)
       await this.#cache.moveSlots(
         state.row,
         slots.map((slot) => state.length + slot),
@@ -85,9 +84,7 @@ class CachedStepper implements OwnedStepper<CachedState> {
   rewind(state: CachedState, length: number): Promise<void> {
     return this.#queue.run(async () => {
       refuseClosed(state)
-      if (!Number.isInteger(length) || length < 0 || length > state.length) {
-        throw new OptionError(`rewind to ${length}`, { expected: `an integer in [0, ${state.length}]` })
-      }
+      checkRewind(state, length)
       state.length = length
       state.scratch = undefined
     })
@@ -96,7 +93,7 @@ class CachedStepper implements OwnedStepper<CachedState> {
   fork(state: CachedState, count: number): Promise<CachedState[]> {
     return this.#queue.run(async () => {
       refuseClosed(state)
-      if (!Number.isInteger(count) || count < 1) throw new OptionError(`fork into ${count}`, { expected: 'an integer ≥ 1' })
+      checkFork(count)
       const copies: CachedState[] = []
       for (let i = 0; i < count; i++) {
         const copy = new CachedState(await this.#cache.take())
@@ -157,16 +154,6 @@ function contiguousRuns(batch: readonly Extension<CachedState>[]): Extension<Cac
   return runs
 }
 
-function parentsOf(count: number, parents?: ArrayLike<number>): number[] {
-  return Array.from({ length: count }, (_, i) => parents?.[i] ?? i - 1)
-}
-
-function depthsOf(parents: readonly number[]): number[] {
-  const depths: number[] = []
-  for (const parent of parents) depths.push(parent < 0 ? 0 : depths[parent]! + 1)
-  return depths
-}
-
 function wantedCount(count: number, logits: ExtendOptions['logits']): number {
   return logits === 'all' ? count : Number(logits === 'last')
 }
@@ -178,7 +165,7 @@ function feedsOf(batch: readonly Extension<CachedState>[], width: number, logits
   batch.forEach(({ state, tokens, parents }, b) => {
     // Padding slots are roots of their own: no real slot sees them.
     const tree = [...parentsOf(tokens.length, parents), ...new Array<number>(width - tokens.length).fill(-1)]
-    const intervals = treeIntervals(Int32Array.from(tree))
+    const intervals = treeColumns(tree)
     ids.set(Array.from(tokens), b * width)
     position.set(
       depthsOf(tree).map((depth) => state.length + depth),
@@ -211,51 +198,4 @@ function sliceOutputs({ logits, hidden }: RunResult, at: number, count: number):
   }
   const values = logits === undefined ? new Float32Array(0) : part(logits)
   return hidden === undefined ? { logits: values } : { logits: values, hidden: part(hidden) }
-}
-
-function refuseClosed(state: CachedState): void {
-  if (state.closed) throw new DisposedError('the state was closed', { fix: 'open() another' })
-}
-
-function checkBatch(
-  batch: readonly Extension<CachedState>[],
-  { keep }: ExtendOptions,
-  limits: { contextLength: number; vocabularySize: number },
-): void {
-  if (batch.length === 0) throw new OptionError('extend of no states', { expected: 'at least one' })
-  if (new Set(batch.map(({ state }) => state)).size !== batch.length)
-    throw new OptionError('a state is twice in the batch', { expected: 'different states' })
-  for (const { state, tokens, parents } of batch) {
-    refuseClosed(state)
-    if (tokens.length === 0) throw new OptionError('extend by no tokens', { expected: 'at least one per state' })
-    const depth = 1 + Math.max(...depthsOf(checkParents(tokens.length, keep, parents)))
-    if (state.length + depth > limits.contextLength) {
-      throw new ContextError(`${state.length} + ${depth} positions`, {
-        expected: `at most ${limits.contextLength}`,
-        fix: 'shorten the prompt or rewind',
-      })
-    }
-    const strange = Array.from(tokens).find((token) => !Number.isInteger(token) || token < 0 || token >= limits.vocabularySize)
-    if (strange !== undefined)
-      throw new OptionError(`token ${strange}`, { expected: `an integer in [0, ${limits.vocabularySize - 1}]` })
-  }
-}
-
-function checkParents(count: number, keep: ExtendOptions['keep'], parents?: ArrayLike<number>): number[] {
-  if (parents === undefined) return parentsOf(count)
-  if (keep === 'append')
-    throw new OptionError('a tree cannot be appended', { fix: "extend with keep: 'scratch', then commit() one path" })
-  const list = Array.from(parents)
-  const wrong = list.findIndex((parent, i) => !Number.isInteger(parent) || parent < -1 || parent >= i)
-  if (list.length !== count || wrong >= 0)
-    throw new OptionError(`parents [${list}]`, { expected: `${count} integers, each −1 or an earlier slot` })
-  return list
-}
-
-function checkPath({ scratch }: CachedState, slots: readonly number[]): void {
-  if (scratch === undefined)
-    throw new OptionError('there are no scratch slots to commit', { fix: "extend with keep: 'scratch' first" })
-  const isPath = slots.every((slot, i) => Number.isInteger(slot) && scratch[slot] === (i === 0 ? -1 : slots[i - 1]))
-  if (!isPath)
-    throw new OptionError(`slots [${slots}] are no path of the tree`, { expected: 'each slot the child of the one before' })
 }

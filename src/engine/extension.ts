@@ -1,0 +1,88 @@
+import { ContextError, DisposedError, OptionError } from '../base/errors.ts'
+import { treeIntervals } from '../base/visibility.ts'
+import type { ExtendOptions, Extension, StepperState } from '../decode/stepper.ts'
+
+/** A state as the checks see it. */
+export interface ClosableState extends StepperState {
+  readonly closed: boolean
+}
+
+export function refuseClosed({ closed }: ClosableState): void {
+  if (closed) throw new DisposedError('the state was closed', { fix: 'open() another' })
+}
+
+/** Parents of an extension's slots; a chain when none are given. */
+export function parentsOf(count: number, parents?: ArrayLike<number>): number[] {
+  return Array.from({ length: count }, (_, i) => parents?.[i] ?? i - 1)
+}
+
+/** Ancestors of each slot. */
+export function depthsOf(parents: readonly number[]): number[] {
+  const depths: number[] = []
+  for (const parent of parents) depths.push(parent < 0 ? 0 : depths[parent]! + 1)
+  return depths
+}
+
+/** The interval columns of a tree: a slot's interval holds its descendants'. */
+export function treeColumns(parents: readonly number[]): { readonly enter: Int32Array; readonly exit: Int32Array } {
+  return treeIntervals(Int32Array.from(parents))
+}
+
+/** Checks a whole batch before any of it runs. Throws DisposedError, OptionError or ContextError. */
+export function checkExtension(
+  batch: readonly Extension<ClosableState>[],
+  { keep }: ExtendOptions,
+  limits: { readonly contextLength: number; readonly vocabularySize: number },
+): void {
+  if (batch.length === 0) throw new OptionError('extend of no states', { expected: 'at least one' })
+  if (new Set(batch.map(({ state }) => state)).size !== batch.length) {
+    throw new OptionError('a state is twice in the batch', { expected: 'different states' })
+  }
+  for (const { state, tokens, parents } of batch) {
+    refuseClosed(state)
+    if (tokens.length === 0) throw new OptionError('extend by no tokens', { expected: 'at least one per state' })
+    const deepest = depthsOf(checkParents(tokens.length, keep, parents)).reduce((a, b) => Math.max(a, b))
+    checkTokens(tokens, limits.vocabularySize)
+    if (state.length + deepest + 1 > limits.contextLength) {
+      throw new ContextError(`${state.length} + ${deepest + 1} positions`, {
+        expected: `at most ${limits.contextLength}`,
+        fix: 'shorten the prompt or rewind',
+      })
+    }
+  }
+}
+
+function checkTokens(tokens: ArrayLike<number>, vocabularySize: number): void {
+  const strange = Array.from(tokens).find((token) => !Number.isInteger(token) || token < 0 || token >= vocabularySize)
+  if (strange !== undefined) throw new OptionError(`token ${strange}`, { expected: `an integer in [0, ${vocabularySize - 1}]` })
+}
+
+function checkParents(count: number, keep: ExtendOptions['keep'], parents?: ArrayLike<number>): number[] {
+  if (parents === undefined) return parentsOf(count)
+  if (keep === 'append')
+    throw new OptionError('a tree cannot be appended', { fix: "extend with keep: 'scratch', then commit() one path" })
+  const list = Array.from(parents)
+  const wrong = list.findIndex((parent, i) => !Number.isInteger(parent) || parent < -1 || parent >= i)
+  if (list.length !== count || wrong >= 0) {
+    throw new OptionError(`parents [${list}]`, { expected: `${count} integers, each −1 or an earlier slot` })
+  }
+  return list
+}
+
+/** Throws OptionError unless `slots` is a path of the scratch tree, from its root on. */
+export function checkPath(scratch: readonly number[] | undefined, slots: readonly number[]): void {
+  if (scratch === undefined)
+    throw new OptionError('there are no scratch slots to commit', { fix: "extend with keep: 'scratch' first" })
+  const isPath = slots.every((slot, i) => Number.isInteger(slot) && scratch[slot] === (i === 0 ? -1 : slots[i - 1]))
+  if (!isPath)
+    throw new OptionError(`slots [${slots}] are no path of the tree`, { expected: 'each slot the child of the one before' })
+}
+
+export function checkRewind(state: StepperState, length: number): void {
+  if (Number.isInteger(length) && length >= 0 && length <= state.length) return
+  throw new OptionError(`rewind to ${length}`, { expected: `an integer in [0, ${state.length}]` })
+}
+
+export function checkFork(count: number): void {
+  if (!Number.isInteger(count) || count < 1) throw new OptionError(`fork into ${count}`, { expected: 'an integer ≥ 1' })
+}

@@ -1,0 +1,139 @@
+import { SerialQueue } from '../base/serial.ts'
+import { tree } from '../base/visibility.ts'
+import type { ExtendOptions, Extension, Outputs, StepperState } from '../decode/stepper.ts'
+import { compile, expand, int32, reshape, scalar, type Tensor } from '../tensor/index.ts'
+import type { OwnedStepper, StepperOptions } from './cached-stepper.ts'
+import type { Decoder } from './decoder-program.ts'
+import { checkExtension, checkFork, checkPath, checkRewind, depthsOf, parentsOf, refuseClosed, treeColumns } from './extension.ts'
+
+class RecomputeState implements StepperState {
+  readonly tokens: number[] = []
+  scratch: { readonly tokens: readonly number[]; readonly parents: readonly number[] } | undefined
+  closed = false
+
+  get length(): number {
+    return this.tokens.length
+  }
+}
+
+type RecomputeProgram = ReturnType<typeof compileForward>
+
+/** All slots of one sequence at once, with no cache: committed ones as a chain, scratch ones as a tree behind it. */
+function compileForward({ backbone, head }: Decoder, { device, frozen = true }: StepperOptions) {
+  const columns = { ids: int32(1, 'T'), position: int32(1, 'T'), enter: int32(1, 'T'), exit: int32(1, 'T') }
+  return compile(
+    columns,
+    ({ ids, position, enter, exit }) => {
+      const parent: Tensor = expand(scalar(0, 'int32'), position.shape)
+      const slots = { embedded: backbone.embed(ids, position), position, visibility: tree }
+      const { hidden } = backbone.forward({ ...slots, columns: { group: position, position0: position, enter, exit, parent } })
+      const rows = reshape(hidden, [-1, backbone.width])
+      return { logits: head.logits(rows), hidden: rows }
+    },
+    { device, frozen, name: 'recompute' },
+  )
+}
+
+/** The slow, obvious stepper: keeps tokens and computes everything again at each call. The oracle of `openStepper`. */
+export function openRecomputeStepper(decoder: Decoder, options: StepperOptions): OwnedStepper {
+  return new RecomputeStepper(decoder, options)
+}
+
+class RecomputeStepper implements OwnedStepper<RecomputeState> {
+  readonly vocabularySize: number
+  readonly contextLength: number
+  readonly #program: RecomputeProgram
+  readonly #queue = new SerialQueue()
+  #states = 0
+
+  constructor(decoder: Decoder, options: StepperOptions) {
+    this.vocabularySize = decoder.backbone.vocabularySize
+    this.contextLength = decoder.backbone.context
+    this.#program = compileForward(decoder, options)
+  }
+
+  memory(): { states: number; cacheBytes: number } {
+    return { states: this.#states, cacheBytes: 0 }
+  }
+
+  async open(): Promise<RecomputeState> {
+    this.#states++
+    return new RecomputeState()
+  }
+
+  extend(batch: readonly Extension<RecomputeState>[], options: ExtendOptions): Promise<Outputs[]> {
+    return this.#queue.run(async () => {
+      options.signal?.throwIfAborted()
+      checkExtension(batch, options, this)
+      const outputs: Outputs[] = []
+      for (const extension of batch) outputs.push(await this.#extendOne(extension, options))
+      options.signal?.throwIfAborted()
+      for (const { state, tokens, parents } of batch) {
+        if (options.keep === 'append') state.tokens.push(...Array.from(tokens))
+        state.scratch =
+          options.keep === 'scratch' ? { tokens: Array.from(tokens), parents: parentsOf(tokens.length, parents) } : undefined
+      }
+      return outputs
+    })
+  }
+
+  commit(state: RecomputeState, slots: readonly number[]): Promise<void> {
+    return this.#queue.run(async () => {
+      refuseClosed(state)
+      checkPath(state.scratch?.parents, slots)
+      state.tokens.push(...slots.map((slot) => state.scratch!.tokens[slot]!))
+      state.scratch = undefined
+    })
+  }
+
+  rewind(state: RecomputeState, length: number): Promise<void> {
+    return this.#queue.run(async () => {
+      refuseClosed(state)
+      checkRewind(state, length)
+      state.tokens.length = length
+      state.scratch = undefined
+    })
+  }
+
+  fork(state: RecomputeState, count: number): Promise<RecomputeState[]> {
+    return this.#queue.run(async () => {
+      refuseClosed(state)
+      checkFork(count)
+      this.#states += count
+      return Array.from({ length: count }, () => {
+        const copy = new RecomputeState()
+        copy.tokens.push(...state.tokens)
+        return copy
+      })
+    })
+  }
+
+  close(state: RecomputeState): Promise<void> {
+    return this.#queue.run(async () => {
+      if (!state.closed) this.#states--
+      state.closed = true
+    })
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#queue.run(() => this.#program.dispose())
+  }
+
+  async #extendOne({ state, tokens, parents }: Extension<RecomputeState>, { logits, hidden }: ExtendOptions): Promise<Outputs> {
+    const known = state.tokens.length
+    const chain = Array.from({ length: known }, (_, i) => i - 1)
+    const behind = parentsOf(tokens.length, parents).map((parent) => (parent < 0 ? known - 1 : known + parent))
+    const all = [...chain, ...behind]
+    const { enter, exit } = treeColumns(all)
+    const row = (data: Int32Array) => ({ dtype: 'int32' as const, shape: [1, all.length], data })
+    const ids = Int32Array.from([...state.tokens, ...Array.from(tokens)])
+    const feeds = { ids: row(ids), position: row(Int32Array.from(depthsOf(all))), enter: row(enter), exit: row(exit) }
+    const result = await this.#program.run(feeds)
+    const first = logits === 'all' ? known : logits === 'last' ? all.length - 1 : all.length
+    const part = ({ data, shape }: { data: unknown; shape: readonly number[] }) =>
+      (data as Float32Array).slice(first * shape.at(-1)!)
+    return hidden === true && logits !== 'none'
+      ? { logits: part(result.logits), hidden: part(result.hidden) }
+      : { logits: part(result.logits) }
+  }
+}
