@@ -1,63 +1,85 @@
-import type { HostTensor } from '../base/dtype.ts'
+import type { HostTensor, TypedArray } from '../base/dtype.ts'
 import { MismatchError } from '../base/errors.ts'
 import { fromHalf } from '../base/half.ts'
 import type { Variable } from '../tensor/index.ts'
 import { type Module, namedVariables } from './module.ts'
 
+/** Variables by the names under which files keep them. */
+export type VariableMap = ReadonlyMap<string, Variable>
+
 /**
- * Gives a module's variables the values of a checkpoint. Every variable must be there with its shape, and every tensor must have a
- * place; 16-bit floats are widened. Throws MismatchError listing all that is missing, unexpected or differently shaped, before
- * anything changes.
+ * Gives a module's variables the values of a checkpoint whose keys may have other names; `renameKey` gives undefined for a tensor that
+ * is not needed. Throws MismatchError, before anything changes, unless every variable gets exactly one tensor that fits.
  */
 export async function loadWeights(
   module: Module,
   tensors: ReadonlyMap<string, HostTensor>,
   renameKey: (key: string) => string | undefined = (key) => key,
 ): Promise<void> {
-  const variables = namedVariables(module)
   const renamed = new Map<string, HostTensor>()
   for (const [key, tensor] of tensors) {
     const name = renameKey(key)
-    if (name !== undefined) renamed.set(name, tensor)
+    if (name === undefined) continue
+    if (renamed.has(name)) throw new MismatchError(`two tensors are named ${name}`, { expected: 'one' })
+    renamed.set(name, tensor)
   }
-  const problems = [
-    ...[...variables.keys()].filter((name) => !renamed.has(name)).map((name) => `${name} is missing`),
-    ...[...renamed.keys()].filter((name) => !variables.has(name)).map((name) => `${name} is unexpected`),
-    ...[...variables].flatMap(([name, variable]) => misfit(name, variable, renamed.get(name))),
-  ]
-  if (problems.length > 0)
-    throw new MismatchError(`the weights do not fit the model: ${abbreviate(problems)}`, {
-      expected: `${variables.size} tensors of the model's shapes`,
-    })
-  for (const [name, variable] of variables) await variable.write(widen(renamed.get(name)!, variable), variable.concreteShape)
+  const variables = namedVariables(module)
+  checkFit(variables, renamed, 'the checkpoint')
+  await writeVariables(variables, renamed)
 }
 
-/** The current values of a module's variables, by checkpoint key. */
-export async function readWeights(module: Module): Promise<Map<string, HostTensor>> {
+/** Present values. */
+export async function readVariables(variables: VariableMap): Promise<Map<string, HostTensor>> {
   const tensors = new Map<string, HostTensor>()
-  for (const [name, variable] of namedVariables(module)) {
+  for (const [name, variable] of variables) {
     tensors.set(name, { dtype: variable.dtype, shape: variable.concreteShape, data: await variable.read() })
   }
   return tensors
 }
 
-function misfit(name: string, variable: Variable, tensor: HostTensor | undefined): string[] {
-  if (tensor === undefined) return []
-  const convertible =
-    tensor.dtype === variable.dtype || (variable.dtype === 'float32' && (tensor.dtype === 'float16' || tensor.dtype === 'bfloat16'))
-  const fits =
-    convertible &&
-    tensor.shape.length === variable.shape.length &&
-    variable.shape.every((size, axis) => size === tensor.shape[axis])
-  return fits ? [] : [`${name} is ${tensor.dtype}[${tensor.shape}] instead of ${variable.dtype}[${variable.shape}]`]
+/**
+ * Throws MismatchError unless there is exactly one tensor for each variable, of its dtype and shape. 16-bit floats fit
+ * float32 variables.
+ * @param what the tensors' origin, for the message
+ */
+export function checkFit(variables: VariableMap, tensors: ReadonlyMap<string, HostTensor>, what: string): void {
+  const missing = [...variables.keys()].filter((name) => !tensors.has(name))
+  const unexpected = [...tensors.keys()].filter((name) => !variables.has(name))
+  const different = [...variables].flatMap(([name, variable]) => differenceOf(name, variable, tensors.get(name)))
+  const problems = [listing('lacks', missing), listing('has the unknown', unexpected), listing('has other shapes:', different)]
+  const found = problems.filter((problem) => problem !== '')
+  if (found.length === 0) return
+  throw new MismatchError(`${what} does not fit the model: it ${found.join('; ')}`, {
+    fix: 'build the model with the settings and the vocabulary it was saved with',
+  })
 }
 
-function widen({ dtype, data }: HostTensor, variable: Variable): HostTensor['data'] {
+/** Writes all values, once all are known to fit. */
+export async function writeVariables(variables: VariableMap, tensors: ReadonlyMap<string, HostTensor>): Promise<void> {
+  for (const [name, variable] of variables) {
+    const tensor = tensors.get(name)!
+    await variable.write(widened(tensor, variable), tensor.shape)
+  }
+}
+
+function widened({ dtype, data }: HostTensor, variable: Variable): TypedArray {
   if (dtype === variable.dtype) return data
   return Float32Array.from(data as Uint16Array, (bits) => fromHalf(bits, dtype as 'float16' | 'bfloat16'))
 }
 
-function abbreviate(problems: readonly string[]): string {
-  const shown = problems.slice(0, 5).join('; ')
-  return problems.length > 5 ? `${shown}; and ${problems.length - 5} more` : shown
+function differenceOf(name: string, { dtype, shape }: Variable, tensor: HostTensor | undefined): string[] {
+  if (tensor === undefined) return []
+  const fits =
+    tensor.shape.length === shape.length && shape.every((size, axis) => typeof size !== 'number' || size === tensor.shape[axis])
+  const widens = dtype === 'float32' && (tensor.dtype === 'float16' || tensor.dtype === 'bfloat16')
+  if (fits && (tensor.dtype === dtype || widens)) return []
+  return [`${name} is ${tensor.dtype} [${tensor.shape.join(', ')}] and not ${dtype} [${shape.map(String).join(', ')}]`]
+}
+
+const longest = 8
+
+function listing(verb: string, items: readonly string[]): string {
+  if (items.length === 0) return ''
+  const more = items.length > longest ? ` and ${items.length - longest} more` : ''
+  return `${verb} ${items.slice(0, longest).join(', ')}${more}`
 }

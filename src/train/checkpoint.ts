@@ -3,14 +3,14 @@ import type { HostTensor } from '../base/dtype.ts'
 import { DataError, FormatError } from '../base/errors.ts'
 import { parseJson } from '../formats/json.ts'
 import { readSafetensors, safetensorsPieces } from '../formats/safetensors.ts'
-import { type Module, namedVariables } from '../nn/index.ts'
+import { checkFit, type Module, namedVariables, readVariables, writeVariables } from '../nn/index.ts'
 import { sha256 } from '../platform/digest.ts'
 import { readFileBytes } from '../platform/files.ts'
 import { type FileContent, listFolders, pathIn, removeFolder, writeFolderAtomic } from '../platform/folders.ts'
 import type { Variable } from '../tensor/index.ts'
 import { wholeNumber } from './checks.ts'
 import { bytesOf, type CompanionFiles, modelContents, modelFile } from './model-files.ts'
-import { byName, checkFinite, checkFit, readVariables, writeVariables } from './tensor-map.ts'
+import { byName, checkFinite } from './tensor-map.ts'
 
 /** All of a run that is no tensor. Randomness has no state of its own: batches depend on their index. */
 export interface Progress {

@@ -1,12 +1,21 @@
 import * as v from 'valibot'
 import { MismatchError, OptionError } from '../base/errors.ts'
 import type { Rng } from '../base/rng.ts'
-import { freeze, heNormal, Linear, type Module, nameVariables, type Place, placesIn } from '../nn/index.ts'
+import {
+  checkFit,
+  freeze,
+  heNormal,
+  Linear,
+  type Module,
+  nameVariables,
+  type Place,
+  placesIn,
+  writeVariables,
+} from '../nn/index.ts'
 import type { Initializer, Variable } from '../tensor/index.ts'
 import { readAdapterFiles, writeAdapterFiles } from './adapter-files.ts'
 import { callable, checkOptions, positive, wholeNumber } from './checks.ts'
 import { LowRankLinear } from './low-rank-linear.ts'
-import { checkFit, writeVariables } from './tensor-map.ts'
 
 export interface LoraOptions {
   /** Which linear layers, by dotted name. */
@@ -50,9 +59,10 @@ export async function lora(module: Module, options: LoraOptions): Promise<LowRan
     throw new OptionError('lora: selects chose no linear layer', { expected: `some of ${names.slice(0, 12).join(', ')}` })
   }
   const layers = extend(chosen, rank, alpha)
-  for (const [path, { lora_A }] of layers) {
+  for (const [path, { lora_A, lora_B }] of layers) {
     const { weight } = lora_A
     await weight.write(heNormal(weight.concreteShape, rng.fold(`${path}.lora_A.weight`)))
+    await lora_B.weight.write(unset(lora_B.weight.concreteShape, rng))
   }
   return attach(module, chosen, layers, { rank, alpha })
 }

@@ -1,11 +1,10 @@
 import type { HostTensor } from '../base/dtype.ts'
 import { MismatchError, OptionError } from '../base/errors.ts'
 import { readSafetensors, safetensorsPieces } from '../formats/safetensors.ts'
-import { type Module, namedVariables } from '../nn/index.ts'
+import { checkFit, type Module, namedVariables, readVariables, writeVariables } from '../nn/index.ts'
 import { sha256 } from '../platform/digest.ts'
 import { exists, readFileBytes } from '../platform/files.ts'
 import { currentFolder, type FileContent, pathIn, writeFolderAtomic } from '../platform/folders.ts'
-import { checkFit, readVariables, writeVariables } from './tensor-map.ts'
 
 /** Files that belong to a model besides its weights: configuration, vocabulary. Contents by plain file name. */
 export type CompanionFiles = Readonly<Record<string, string | Uint8Array>>
