@@ -31,6 +31,10 @@ export function assign(variable: Variable, value: TensorOperand): Assignment {
  */
 export function assignRows(variable: Variable, value: TensorOperand, axis: number, starts: Tensor, counts: Tensor): Assignment {
   const rows = toTensor(value)
+  if (!Number.isInteger(axis) || axis < 1 || axis >= variable.shape.length)
+    throw new ShapeError(`rows of variable ${variable.label} along axis ${axis}`, {
+      expected: `an axis in [1, ${variable.shape.length - 1}]`,
+    })
   const fits =
     rows.rank === variable.shape.length && rows.shape.every((size, a) => a === axis || sameDimension(size, variable.shape[a]!))
   if (!fits || rows.dtype !== variable.dtype) {
@@ -39,8 +43,8 @@ export function assignRows(variable: Variable, value: TensorOperand, axis: numbe
     })
   }
   for (const index of [starts, counts]) {
-    if (index.op.name !== 'input' || index.rank !== 1)
-      throw new ShapeError(`${index} cannot place rows`, { expected: 'an input [batch] of the program' })
+    const counts = index.op.name === 'input' && index.rank === 1 && (index.dtype === 'int32' || index.dtype === 'int64')
+    if (!counts) throw new ShapeError(`${index} cannot place rows`, { expected: 'an int32 input [batch] of the program' })
   }
   return { kind: 'rows', variable, value: rows, axis, starts, counts }
 }

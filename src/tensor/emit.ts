@@ -46,6 +46,19 @@ function describeValue(name: string, { dtype, shape }: Tensor): OnnxValue {
   return { name, dtype, shape: shape.map((dimension) => (typeof dimension === 'number' ? dimension : dimension.toString())) }
 }
 
+/** The names of leaves and results; a value of the graph has one name. */
+function distinctNames({ feeds, initializers, results }: EmissionPlan): Set<string> {
+  const names = new Set<string>()
+  for (const name of [...feeds.keys(), ...initializers.keys(), ...results.keys()]) {
+    if (name === '' || names.has(name))
+      throw new GraphError(`two values of the program are named ${JSON.stringify(name)}`, {
+        expected: 'different names that are not empty',
+      })
+    names.add(name)
+  }
+  return names
+}
+
 class GraphEmitter implements Emitter {
   readonly initializers: OnnxInitializer[] = []
   readonly #nodes: { -readonly [K in keyof OnnxNode]: OnnxNode[K] }[] = []
@@ -53,12 +66,14 @@ class GraphEmitter implements Emitter {
   readonly #constants = new Map<string, string>()
   readonly #sizes = new Map<string, string>()
   readonly #axes = new Map<string, { value: string; axis: number }>()
+  readonly #taken: ReadonlySet<string>
   #count = 0
 
   constructor(plan: EmissionPlan) {
+    this.#taken = distinctNames(plan)
     for (const [name, leaf] of plan.feeds) this.#bind(name, leaf)
     for (const [name, { leaf, value }] of plan.initializers) {
-      this.#values.set(leaf, name)
+      this.#bind(name, leaf)
       this.initializers.push({ name, ...value })
     }
   }
@@ -197,7 +212,8 @@ class GraphEmitter implements Emitter {
   }
 
   #fresh(prefix: string): string {
-    return `${prefix}:${this.#count++}`
+    const name = `${prefix}:${this.#count++}`
+    return this.#taken.has(name) ? this.#fresh(prefix) : name
   }
 }
 

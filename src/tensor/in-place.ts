@@ -1,5 +1,5 @@
 import { sameShape } from './dimension.ts'
-import { ancestorsOf, consumersOf } from './graph.ts'
+import { ancestorsOf } from './graph.ts'
 import type { OpName } from './ops/index.ts'
 import type { Tensor } from './tensor.ts'
 
@@ -15,10 +15,10 @@ const largestFusion = 16
  * re-arrangements count too, as the runtime may fuse those into their users and read the buffer late. Readers that could become part
  * of one kernel with the writing node count as late: `w + x·w` is one matrix product, which would overwrite what it multiplies.
  */
-export function isSafeInPlace(leaf: Tensor, value: Tensor, order: readonly Tensor[], roots: ReadonlySet<Tensor>): boolean {
+export function isSafeInPlace(leaf: Tensor, value: Tensor, consumers: Consumers, roots: ReadonlySet<Tensor>): boolean {
   const broadcasts = value.inputs.some((input) => input === leaf && !sameShape(input.shape, value.shape))
   if (value === leaf || broadcasts || !overwriting.has(value.op.name)) return false
-  const graph = { value, consumers: consumersOf(order), before: ancestorsOf(value), roots }
+  const graph = { value, consumers, before: ancestorsOf(value), roots }
   const aliases = [leaf]
   const seen = new Set<Tensor>()
   for (const alias of aliases) {
@@ -34,16 +34,18 @@ export function isSafeInPlace(leaf: Tensor, value: Tensor, order: readonly Tenso
   return true
 }
 
+type Consumers = ReadonlyMap<Tensor, readonly Tensor[]>
+
 interface Graph {
   readonly value: Tensor
-  readonly consumers: ReadonlyMap<Tensor, readonly Tensor[]>
+  readonly consumers: Consumers
   readonly before: ReadonlySet<Tensor>
   readonly roots: ReadonlySet<Tensor>
 }
 
-/** Re-arrangements, and products with a scalar, which the runtime turns into a factor of a matrix product. */
+/** Re-arrangements and conversions, and products with a scalar, which the runtime turns into a factor of a matrix product. */
 function isMovement(reader: Tensor): boolean {
-  if (reader.op.movement === true) return true
+  if (reader.op.movement === true || reader.op.name === 'cast') return true
   const scales = reader.op.name === 'multiply' || reader.op.name === 'divide'
   return scales && reader.inputs.some((input) => input.rank === 0)
 }

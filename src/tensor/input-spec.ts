@@ -1,6 +1,14 @@
 import { arrayTypes, type DType, elementCount, type HostTensor, type TypedArray } from '../base/dtype.ts'
 import { DTypeError, ShapeError } from '../base/errors.ts'
-import { type Dimension, formatShape, type Shape, type SymbolicDimension, toDimension } from './dimension.ts'
+import {
+  type Dimension,
+  evaluateDimension,
+  formatShape,
+  type Shape,
+  type SymbolicDimension,
+  symbolsOf,
+  toDimension,
+} from './dimension.ts'
 
 /** An input of a program: a dtype and sizes; strings name sizes that each run may choose. */
 export interface InputSpec {
@@ -29,6 +37,11 @@ export type FeedValue = HostTensor | TypedArray
 /** The fed tensor, checked against its spec; binds the spec's named sizes. */
 export function checkFeed(name: string, spec: InputSpec, value: FeedValue, bindings: Map<string, number>): HostTensor {
   const tensor = ArrayBuffer.isView(value) ? withShape(name, spec, value, bindings) : value
+  if (!isTensorLike(tensor)) {
+    throw new DTypeError(`input ${name} is fed ${describe(value)}`, {
+      expected: `a ${arrayTypes[spec.dtype].name}, or { dtype, shape, data }`,
+    })
+  }
   if (tensor.dtype !== spec.dtype || !(tensor.data instanceof arrayTypes[spec.dtype])) {
     throw new DTypeError(`input ${name} is ${tensor.dtype} (${tensor.data.constructor.name})`, {
       expected: `${spec.dtype} (${arrayTypes[spec.dtype].name})`,
@@ -41,6 +54,15 @@ export function checkFeed(name: string, spec: InputSpec, value: FeedValue, bindi
   }
   bindShape(name, spec.shape, tensor.shape, bindings)
   return tensor
+}
+
+function isTensorLike(value: HostTensor): boolean {
+  const { shape, data } = (value ?? {}) as Partial<HostTensor>
+  return ArrayBuffer.isView(data) && Array.isArray(shape) && shape.every((size) => Number.isInteger(size) && size >= 0)
+}
+
+function describe(value: unknown): string {
+  return typeof value === 'object' && value !== null ? `a ${value.constructor?.name ?? 'bare object'}` : String(value)
 }
 
 /** Checks a concrete shape against a spec and binds its named sizes. */
@@ -59,6 +81,16 @@ function bindSize(dimension: Dimension, size: number, bindings: Map<string, numb
   const known = bindings.get(symbol)
   if (known === undefined) bindings.set(symbol, size)
   return known === undefined || known === size
+}
+
+/** Throws ShapeError when a size that was bound as a whole (`C+T`) is not what its names make of it. */
+export function refuseContradictions(shapes: readonly Shape[], bindings: ReadonlyMap<string, number>): void {
+  for (const dimension of shapes.flat()) {
+    if (typeof dimension === 'number' || !symbolsOf(dimension).every((name) => bindings.has(name))) continue
+    const [bound, computed] = [bindings.get(dimension.toString()), evaluateDimension(dimension, bindings)]
+    if (bound !== undefined && bound !== computed)
+      throw new ShapeError(`a size ${dimension} is ${bound}`, { expected: `${computed}, as its names have it` })
+  }
 }
 
 function withShape(name: string, spec: InputSpec, data: TypedArray, bindings: ReadonlyMap<string, number>): HostTensor {

@@ -1,7 +1,10 @@
-import { arrayTypes, type DType, elementCount, type HostTensor, type TypedArray } from '../base/dtype.ts'
-import { GraphError } from '../base/errors.ts'
+import { type DType, elementCount, type HostTensor } from '../base/dtype.ts'
+import { GraphError, ShapeError } from '../base/errors.ts'
 import { type Bindings, evaluateDimension, evaluateShape } from './dimension.ts'
 import { topologicalOrder } from './graph.ts'
+import { fromNumbers, toNumbers } from './host-values.ts'
+import { bindShape, refuseContradictions } from './input-spec.ts'
+import { checkSizes, sizeChecks } from './size-checks.ts'
 import type { ReferenceValue, Tensor } from './tensor.ts'
 
 /** Values of leaves for the interpreter: inputs by name, variables by identity. */
@@ -11,8 +14,8 @@ export interface LeafValues {
 }
 
 /**
- * Computes tensors in plain TypeScript with doubles, one node after another: the oracle of everything that is emitted. Slow.
- * Throws GraphError when a leaf has no value.
+ * Computes tensors in plain TypeScript with doubles, one node after another: the oracle of everything that is emitted. Slow. Integers
+ * do not wrap around. Throws GraphError when a leaf has no value, ShapeError when one does not fit its leaf.
  */
 export function interpret(outputs: readonly Tensor[], leaves: LeafValues): ReferenceValue[] {
   const order = topologicalOrder(outputs)
@@ -57,21 +60,26 @@ function bindDimensions(order: readonly Tensor[], leaves: LeafValues): Bindings 
   const bindings = new Map<string, number>()
   for (const node of order) {
     const value = leafValue(node, leaves)
-    node.shape.forEach((dimension, axis) => {
-      if (value !== undefined && typeof dimension !== 'number') bindings.set(dimension.toString(), value.shape[axis]!)
-    })
+    if (value === undefined) continue
+    bindShape(String(node), node.shape, value.shape, bindings)
+    if (value.data.length !== elementCount(value.shape)) {
+      throw new ShapeError(`${node} is given ${value.data.length} values`, { expected: `${elementCount(value.shape)}` })
+    }
   }
+  refuseContradictions(
+    order.filter(({ op }) => op.name === 'input' || op.name === 'variable').map(({ shape }) => shape),
+    bindings,
+  )
+  checkSizes(sizeChecks(order), bindings)
   return bindings
 }
 
 /** A host tensor as the interpreter sees it. */
-export function toReference({ shape, data }: HostTensor): ReferenceValue {
-  return { shape, data: Float64Array.from(data as Iterable<number | bigint> as Iterable<number>, Number) }
+export function toReference(tensor: HostTensor): ReferenceValue {
+  return { shape: tensor.shape, data: toNumbers(tensor) }
 }
 
-/** The interpreter's value in a host tensor of a dtype (not the 16-bit floats). */
-export function fromReference({ shape, data }: ReferenceValue, dtype: Exclude<DType, 'float16' | 'bfloat16'>): HostTensor {
-  const array: TypedArray = dtype === 'int64' ? BigInt64Array.from(data, BigInt) : new arrayTypes[dtype](elementCount(shape))
-  if (!(array instanceof BigInt64Array)) array.set(data)
-  return { dtype, shape, data: array }
+/** The interpreter's value in a host tensor of a dtype. Throws DTypeError when the dtype does not hold it. */
+export function fromReference({ shape, data }: ReferenceValue, dtype: DType): HostTensor {
+  return { dtype, shape, data: fromNumbers(data, dtype) }
 }

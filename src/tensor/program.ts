@@ -1,12 +1,15 @@
-import { bytesPerElement, elementCount, type HostTensor } from '../base/dtype.ts'
-import { DisposedError, OptionError, ShapeError } from '../base/errors.ts'
+import type { HostTensor } from '../base/dtype.ts'
+import { DisposedError, DTypeError, OptionError } from '../base/errors.ts'
 import { SerialQueue } from '../base/serial.ts'
 import { encodeOnnx, type OnnxModel } from '../formats/onnx.ts'
-import type { Device, DeviceView, Feed, Fetch, SessionId, SessionOptions } from '../platform/device.ts'
-import type { Assignment } from './assignment.ts'
+import type { Device, Feed, Fetch, SessionId, SessionOptions } from '../platform/device.ts'
 import { emit } from './emit.ts'
+import { consumersOf } from './graph.ts'
 import { isSafeInPlace } from './in-place.ts'
-import { bindShape, checkFeed, type FeedValue } from './input-spec.ts'
+import { bindShape, checkFeed, type FeedValue, refuseContradictions } from './input-spec.ts'
+import { checkOptions, compileSchema, runSchema } from './options.ts'
+import { checkWindows, type RowWindows, rowsFetch, windowOf } from './row-windows.ts'
+import { checkSizes, type SizeCheck, sizeChecks } from './size-checks.ts'
 import type { Tensor } from './tensor.ts'
 import { type Inputs, type Results, type Trace, trace } from './trace.ts'
 import type { Variable } from './variable.ts'
@@ -28,13 +31,14 @@ export type Outputs<R extends Results> = { readonly [K in OutputNames<R>]: HostT
 export interface RunOptions<R extends Results, Only extends OutputNames<R> = OutputNames<R>> {
   /** Bring back these outputs alone. Default: all. */
   readonly only?: readonly Only[]
-  /** Called with the outputs before any variable changes; when it throws, none does (but for those updated in place). */
+  /**
+   * Called with the outputs before any variable changes; when it throws, none does, but for those updated in place and for assigned
+   * rows.
+   */
   readonly guard?: (outputs: Pick<Outputs<R>, Only>) => void
   /** Run on these rows of a variable's first axis only. */
   readonly rows?: RowWindows
 }
-
-type RowWindows = ReadonlyMap<Variable, { readonly start: number; readonly count: number }>
 
 export interface OnnxExportOptions {
   /** Tensors of at least this many bytes go to a second file. Default: none do, up to protobuf's limit of 2 GiB. */
@@ -73,6 +77,7 @@ export function compile<I extends Inputs, R extends Results>(
   build: (inputs: { readonly [K in keyof I]: Tensor }) => R,
   options: CompileOptions = {},
 ): Program<I, R> {
+  checkOptions(compileSchema, options, 'compile')
   return new CompiledProgram(inputs, trace(inputs, build), options)
 }
 
@@ -85,6 +90,9 @@ class CompiledProgram<I extends Inputs, R extends Results> implements Program<I,
   readonly #fed: readonly Variable[]
   /** Variables that get a whole new value. */
   readonly #assigned: readonly Variable[]
+  /** Variables that live on the device; the others are part of the session. */
+  readonly #placed: readonly Variable[]
+  readonly #sizeChecks: readonly SizeCheck[]
   readonly #updates = new SerialQueue()
   readonly #usedInputs: ReadonlySet<string>
   #session: Promise<SessionId> | undefined
@@ -102,20 +110,24 @@ class CompiledProgram<I extends Inputs, R extends Results> implements Program<I,
       (variable) => leaves.has(variable.tensor) && (options.frozen !== true || assigned.has(variable)),
     )
     this.#assigned = traced.assignments.filter(({ kind }) => kind === 'whole').map(({ variable }) => variable)
+    this.#placed = [...new Set([...this.#fed, ...assigned])]
+    this.#sizeChecks = sizeChecks(traced.order)
     this.#usedInputs = new Set(traced.inputs.keys())
   }
 
-  run<Only extends OutputNames<R> = OutputNames<R>>(
+  async run<Only extends OutputNames<R> = OutputNames<R>>(
     feeds: { readonly [K in keyof I]: FeedValue },
     options: RunOptions<R, Only> = {},
   ): Promise<Pick<Outputs<R>, Only>> {
+    checkOptions(runSchema, options, 'run')
     // A run that assigns must be over before the next one reads what it wrote.
     return this.#assigned.length === 0 ? this.#execute(feeds, options) : this.#updates.run(() => this.#execute(feeds, options))
   }
 
-  load(): Promise<void> {
-    this.#session ??= this.#open()
-    return this.#session.then(() => undefined)
+  async load(): Promise<void> {
+    const device = this.#device()
+    this.#session ??= this.#open(device)
+    await this.#session
   }
 
   async toOnnx(options: OnnxExportOptions = {}): Promise<{ model: Uint8Array; external?: Uint8Array }> {
@@ -126,21 +138,24 @@ class CompiledProgram<I extends Inputs, R extends Results> implements Program<I,
   async dispose(): Promise<void> {
     if (this.#disposed) return
     this.#disposed = true
-    if (this.#session !== undefined) await this.#device(true).unload(await this.#session)
+    // A session that failed to load has told whoever awaited it; one on a device that is gone is gone too.
+    const session = await this.#session?.catch(() => undefined)
+    if (session !== undefined) await this.#options.device!.unload(session).catch(refuseUnlessDisposed)
   }
 
-  #device(disposing = false): Device {
-    if (this.#disposed && !disposing) throw new DisposedError('the program was disposed')
+  #device(): Device {
+    if (this.#disposed) throw new DisposedError('the program was disposed')
     if (this.#options.device === undefined)
       throw new OptionError('the program has no device to run on', { fix: 'pass { device } to compile()' })
     return this.#options.device
   }
 
-  async #open(): Promise<SessionId> {
-    const { device, frozen = false, optimization } = this.#options
+  async #open(device: Device): Promise<SessionId> {
+    const { frozen = false, optimization } = this.#options
+    refuseBrainFloats(this.trace)
     const fed = new Set(this.#fed)
     const { model } = encodeOnnx(await this.#emit((variable) => frozen && !fed.has(variable)))
-    return device!.load(model, { optimization: optimization ?? defaultOptimization(this.trace) })
+    return device.load(model, { optimization: optimization ?? defaultOptimization(this.trace) })
   }
 
   async #emit(embedded: (variable: Variable) => boolean): Promise<OnnxModel> {
@@ -167,7 +182,7 @@ class CompiledProgram<I extends Inputs, R extends Results> implements Program<I,
   }
 
   #resultName(variable: Variable): string {
-    return `next:${this.#names.get(variable)}`
+    return nextName(this.#names.get(variable)!)
   }
 
   async #execute<Only extends OutputNames<R>>(
@@ -177,9 +192,11 @@ class CompiledProgram<I extends Inputs, R extends Results> implements Program<I,
     const device = this.#device()
     const bindings = new Map<string, number>()
     const checked = this.#checkFeeds(feeds, bindings)
-    await Promise.all(this.trace.variables.map((variable) => variable.bind(device)))
+    if (options.rows !== undefined) checkWindows(options.rows, this.#fed, this.#assigned)
     await this.load()
+    await Promise.all(this.#placed.map((variable) => variable.bind(device)))
     const views = this.#variableViews(options.rows, bindings)
+    this.#checkSizes(bindings)
     const fetches = this.#fetches(checked, options)
     const begun: Variable[] = []
     let swap = false
@@ -206,7 +223,7 @@ class CompiledProgram<I extends Inputs, R extends Results> implements Program<I,
     if (unknown.length > 0)
       throw new OptionError(`the program has no input ${unknown.join(', ')}`, { expected: Object.keys(this.#inputs).join(', ') })
     const entries = Object.entries(this.#inputs).map(([name, spec]) => {
-      const value = feeds[name]
+      const value = Object.hasOwn(feeds, name) ? feeds[name] : undefined
       if (value === undefined)
         throw new OptionError(`input ${name} is missing`, { expected: `${spec.dtype}[${spec.shape.join(', ')}]` })
       return [name, checkFeed(name, spec, value, bindings)] as const
@@ -214,9 +231,16 @@ class CompiledProgram<I extends Inputs, R extends Results> implements Program<I,
     return Object.fromEntries(entries)
   }
 
+  /** Sizes that were bound one by one must also agree with one another. */
+  #checkSizes(bindings: Map<string, number>): void {
+    const shapes = [...this.trace.inputs.values(), ...this.#fed].map(({ shape }) => shape)
+    refuseContradictions(shapes, bindings)
+    checkSizes(this.#sizeChecks, bindings)
+  }
+
   #variableViews(rows: RowWindows | undefined, bindings: Map<string, number>): Record<string, Feed> {
     const entries = this.#fed.map((variable) => {
-      const view = rowsOf(variable.frontView(), rows?.get(variable), variable)
+      const view = windowOf(variable.frontView(), variable, rows)
       bindShape(`variable ${variable.label}`, variable.shape, view.shape, bindings)
       return [this.#names.get(variable)!, view] as const
     })
@@ -238,48 +262,39 @@ class CompiledProgram<I extends Inputs, R extends Results> implements Program<I,
   }
 }
 
-function rowsFetch(
-  { variable, axis, starts, counts }: Extract<Assignment, { kind: 'rows' }>,
-  feeds: Readonly<Record<string, HostTensor>>,
-  rows: RowWindows | undefined,
-): Fetch {
-  const numbers = (leaf: Tensor) => Array.from(feeds[leaf.attributes.name as string]!.data as Iterable<number | bigint>, Number)
-  const view = rowsOf(variable.frontView(), rows?.get(variable), variable)
-  return { kind: 'rows', view, axis, starts: numbers(starts), counts: numbers(counts) }
-}
-
-function rowsOf(
-  view: DeviceView,
-  rows: { readonly start: number; readonly count: number } | undefined,
-  variable: Variable,
-): DeviceView {
-  if (rows === undefined) return view
-  const [length, ...rest] = view.shape
-  if (rows.start < 0 || rows.count < 1 || rows.start + rows.count > length!) {
-    throw new ShapeError(`rows [${rows.start}, ${rows.start + rows.count}) of variable ${variable.label}`, {
-      expected: `rows inside [0, ${length})`,
-    })
-  }
-  const rowBytes = elementCount(rest) * bytesPerElement[view.dtype]
-  return { ...view, shape: [rows.count, ...rest], byteOffset: view.byteOffset + rows.start * rowBytes }
-}
-
-function nameVariables({ variables, inputs }: Trace): Map<Variable, string> {
+/** A name of its own for each variable: its path, with a number where that is taken. */
+function nameVariables({ variables, inputs, outputs }: Trace): Map<Variable, string> {
   const names = new Map<Variable, string>()
-  const taken = new Set<string>(inputs.keys())
+  const taken = new Set<string>([...inputs.keys(), ...outputs.keys()])
   for (const variable of variables) {
-    const base = variable.name === '' ? `variable_${names.size}` : variable.name
-    const name = taken.has(base) ? `${base}#${names.size}` : base
-    taken.add(name)
+    const base = variable.name === '' ? 'variable' : variable.name
+    let name = variable.name === '' ? `${base}_${names.size}` : base
+    for (let i = names.size; taken.has(name) || taken.has(nextName(name)); i++) name = `${base}#${i}`
+    taken.add(name).add(nextName(name))
     names.set(variable, name)
   }
   return names
 }
 
+/** The result that is assigned to a variable. */
+function nextName(variable: string): string {
+  return `next:${variable}`
+}
+
+function refuseBrainFloats({ order }: Trace): void {
+  const node = order.find(({ dtype }) => dtype === 'bfloat16')
+  if (node !== undefined) throw new DTypeError(`${node} has no kernels in ONNX Runtime`, { fix: 'use float32 or float16' })
+}
+
+function refuseUnlessDisposed(error: unknown): void {
+  if (!(error instanceof DisposedError)) throw error
+}
+
 function provenInPlace({ assignments, order, outputs }: Trace): Variable[] {
   const roots = new Set([...outputs.values(), ...assignments.map(({ value }) => value)])
+  const consumers = consumersOf(order)
   const safe = assignments.filter(
-    ({ kind, variable, value }) => kind === 'whole' && isSafeInPlace(variable.tensor, value, order, roots),
+    ({ kind, variable, value }) => kind === 'whole' && isSafeInPlace(variable.tensor, value, consumers, roots),
   )
   return safe.map(({ variable }) => variable)
 }

@@ -30,18 +30,51 @@ export function trace<I extends Inputs, R extends Results>(
   build: (inputs: { readonly [K in keyof I]: Tensor }) => R,
 ): Trace {
   const leaves = new Map(Object.entries(inputs).map(([name, spec]) => [checkName(name), input(name, spec.dtype, spec.shape)]))
-  const results = Object.entries(build(Object.fromEntries(leaves) as { [K in keyof I]: Tensor }))
+  const results = entriesOf(build(Object.fromEntries(leaves) as { [K in keyof I]: Tensor }))
   const outputs = new Map(results.filter((entry): entry is [string, Tensor] => entry[1] instanceof Tensor))
   const assignments = results.flatMap(([, result]) =>
     result instanceof Tensor ? [] : (result as Assignment | readonly Assignment[]),
   )
   refuseTwice(assignments)
+  for (const assignment of assignments) refuseForeignRows(assignment, leaves)
+  const both = [...outputs.keys()].find((name) => leaves.has(name))
+  if (both !== undefined) throw new GraphError(`an input and an output are named ${both}`, { fix: 'give the output another name' })
   return simplified(leaves, outputs, assignments)
 }
 
 function checkName(name: string): string {
   if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) throw new GraphError(`input name ${JSON.stringify(name)} is not an identifier`)
   return name
+}
+
+/** The results by name, checked to be what a program can give back or carry out. */
+function entriesOf(results: Results): [string, Results[string]][] {
+  if (typeof results !== 'object' || results === null)
+    throw new GraphError(`the program gives ${String(results)}`, { expected: 'an object of named results' })
+  const entries = Object.entries(results)
+  for (const [name, result] of entries) {
+    const parts: readonly unknown[] = Array.isArray(result) ? result : [result]
+    if (name === '' || !(result instanceof Tensor || parts.every(isAssignment))) {
+      throw new GraphError(`result ${JSON.stringify(name)} is ${String(result)}`, {
+        expected: 'a named Tensor, assignment, or list of assignments',
+      })
+    }
+  }
+  return entries
+}
+
+function isAssignment(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && 'variable' in value && 'value' in value && value.value instanceof Tensor
+}
+
+function refuseForeignRows(assignment: Assignment, leaves: ReadonlyMap<string, Tensor>): void {
+  if (assignment.kind === 'whole') return
+  for (const index of [assignment.starts, assignment.counts]) {
+    if (leaves.get(index.attributes.name as string) !== index)
+      throw new GraphError(`rows of variable ${assignment.variable.label} are placed by ${index}`, {
+        expected: 'an input of this program',
+      })
+  }
 }
 
 function refuseTwice(assignments: readonly Assignment[]): void {

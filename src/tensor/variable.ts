@@ -20,7 +20,7 @@ export interface VariableOptions {
 
 interface Place {
   readonly device: Device
-  readonly shape: readonly number[]
+  shape: readonly number[]
   front: BufferId
   back: BufferId | undefined
 }
@@ -69,39 +69,44 @@ export class Variable {
     return this.name === '' ? '(unnamed)' : this.name
   }
 
-  /** Replaces the values. `shape` is needed when the variable's own has symbolic sizes; it may differ from the last one. */
+  /**
+   * Replaces the values. `shape` is needed when the variable's own has symbolic sizes; it may differ from the last one. `data` must not
+   * be changed before the promise is fulfilled. Throws ShapeError, DisposedError, or GraphError while a program assigns the variable.
+   */
   async write(data: TypedArray, shape: readonly number[] = this.concreteShape): Promise<void> {
     this.#check(data, shape)
+    // The running program would put its own value over this one.
+    this.#refuseUpdating()
     const place = this.#place
     if (place === undefined) {
-      this.#host = { shape, data: data.slice() }
+      this.#host = { shape: [...shape], data: data.slice() }
       return
     }
-    if (elementCount(place.shape) !== elementCount(shape)) return this.#move(place.device, data, shape)
-    this.#place = { ...place, shape }
+    if (elementCount(place.shape) !== elementCount(shape)) return this.#move(place.device, data, [...shape])
+    place.shape = [...shape]
     await place.device.write(this.#view(place.front), data)
   }
 
-  /** A copy of the current values. */
+  /** A copy of the current values. Throws GraphError when a parameter has none yet. */
   async read(): Promise<TypedArray> {
-    if (this.#disposed) throw new DisposedError(`variable ${this.label} was disposed`)
+    this.#refuseDisposed()
     if (this.#place !== undefined) return this.#place.device.read(this.#view(this.#place.front))
     return this.#host?.data.slice() ?? this.#zeros()
   }
 
   /** Puts the values on a device, where they stay. */
   async bind(device: Device): Promise<void> {
-    if (this.#disposed) throw new DisposedError(`variable ${this.label} was disposed`)
-    if (this.#place?.device === device) return
-    if (this.#place !== undefined) {
-      throw new GraphError(`variable ${this.label} lives on another device`, {
-        fix: 'use one device for all programs that share variables',
+    this.#refuseDisposed()
+    if (this.#place === undefined) {
+      this.#binding ??= this.#moveFirst(device).finally(() => {
+        this.#binding = undefined
       })
+      await this.#binding
     }
-    this.#binding ??= this.#move(device, this.#host?.data, this.concreteShape).finally(() => {
-      this.#binding = undefined
+    if (this.#requirePlace().device === device) return
+    throw new GraphError(`variable ${this.label} lives on another device`, {
+      fix: 'use one device for all programs that share variables',
     })
-    await this.#binding
   }
 
   /** The buffer that holds the current value. */
@@ -115,12 +120,16 @@ export class Variable {
    */
   async beginUpdate({ inPlace }: { readonly inPlace: boolean }): Promise<DeviceView> {
     const place = this.#requirePlace()
-    if (this.#updating)
-      throw new GraphError(`variable ${this.label} is being assigned by another program`, { fix: 'await that run first' })
+    this.#refuseUpdating()
     this.#updating = true
     if (inPlace) return this.#view(place.front)
-    place.back ??= await place.device.allocate(this.#byteLength(place.shape))
-    return this.#view(place.back)
+    try {
+      place.back ??= await place.device.allocate(this.#byteLength(place.shape))
+      return this.#view(place.back)
+    } catch (error) {
+      this.#updating = false
+      throw error
+    }
   }
 
   /** Makes the second buffer, if it was written, the current value. */
@@ -130,36 +139,53 @@ export class Variable {
     if (swap && place?.back !== undefined) [place.front, place.back] = [place.back, place.front]
   }
 
-  /** Frees the values. */
+  /** Frees the values. Disposing twice, or after the device, is allowed. */
   async dispose(): Promise<void> {
     this.#disposed = true
     this.#host = undefined
-    await this.#release()
-  }
-
-  /** Buffers are born filled with zeros: without data there is nothing to write. */
-  async #move(device: Device, data: TypedArray | undefined, shape: readonly number[]): Promise<void> {
-    await this.#release()
-    this.#host = undefined
-    const front = await device.allocate(this.#byteLength(shape))
-    this.#place = { device, shape, front, back: undefined }
-    if (data !== undefined) await device.write(this.#view(front), data)
-  }
-
-  async #release(): Promise<void> {
     const place = this.#place
     this.#place = undefined
-    if (place === undefined) return
-    await place.device.free(place.front)
-    if (place.back !== undefined) await place.device.free(place.back)
+    if (place !== undefined) await release(place)
+  }
+
+  #moveFirst(device: Device): Promise<void> {
+    // Buffers are born filled with zeros: without data there is nothing to write.
+    if (this.#host === undefined) this.#refuseEmpty()
+    return this.#move(device, this.#host?.data, this.concreteShape)
+  }
+
+  /** Where the device refuses, the values stay as they were. */
+  async #move(device: Device, data: TypedArray | undefined, shape: readonly number[]): Promise<void> {
+    const front = await device.allocate(this.#byteLength(shape))
+    if (data !== undefined) await device.write({ buffer: front, dtype: this.dtype, shape, byteOffset: 0 }, data)
+    const former = this.#place
+    this.#place = { device, shape, front, back: undefined }
+    this.#host = undefined
+    if (former !== undefined) await release(former)
+    if (this.#disposed) await this.dispose()
   }
 
   #view(buffer: BufferId): DeviceView {
     return { buffer, dtype: this.dtype, shape: this.#requirePlace().shape, byteOffset: 0 }
   }
 
-  #requirePlace(): Place {
+  #refuseDisposed(): void {
     if (this.#disposed) throw new DisposedError(`variable ${this.label} was disposed`)
+  }
+
+  #refuseUpdating(): void {
+    if (this.#updating)
+      throw new GraphError(`variable ${this.label} is being assigned by a program`, { fix: 'await that run first' })
+  }
+
+  /** State starts with zeros, a parameter with what its initializer or a checkpoint gives. */
+  #refuseEmpty(): void {
+    if (this.initializer === undefined) return
+    throw new GraphError(`parameter ${this.label} has no values yet`, { fix: 'initialize() its module or load weights first' })
+  }
+
+  #requirePlace(): Place {
+    this.#refuseDisposed()
     if (this.#place === undefined) throw new GraphError(`variable ${this.label} is on no device`, { fix: 'bind() it first' })
     return this.#place
   }
@@ -169,11 +195,12 @@ export class Variable {
   }
 
   #zeros(): TypedArray {
+    this.#refuseEmpty()
     return new arrayTypes[this.dtype](elementCount(this.concreteShape))
   }
 
   #check(data: TypedArray, shape: readonly number[]): void {
-    if (this.#disposed) throw new DisposedError(`variable ${this.label} was disposed`)
+    this.#refuseDisposed()
     const fits =
       shape.length === this.shape.length &&
       this.shape.every((dimension, axis) => typeof dimension !== 'number' || dimension === shape[axis])
@@ -184,6 +211,16 @@ export class Variable {
         expected: `${arrayTypes[this.dtype].name}(${elementCount(shape)})`,
       })
     }
+  }
+}
+
+/** A device that is gone has freed its buffers already. */
+async function release({ device, front, back }: Place): Promise<void> {
+  try {
+    await device.free(front)
+    if (back !== undefined) await device.free(back)
+  } catch (error) {
+    if (!(error instanceof DisposedError)) throw error
   }
 }
 

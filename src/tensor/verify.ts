@@ -1,9 +1,9 @@
-import { GraphError } from '../base/errors.ts'
+import { GraphError, NextxError } from '../base/errors.ts'
 import { sameShape, symbolsOf } from './dimension.ts'
 import { topologicalOrder } from './graph.ts'
 import { ops } from './ops/index.ts'
 import { siteLine } from './site.ts'
-import { describeType, type Tensor } from './tensor.ts'
+import { describeType, type Tensor, type TensorType } from './tensor.ts'
 
 /**
  * Checks every node of a graph against its op's rule again, as simplification may have rewritten it: known op, unchanged type, inputs
@@ -29,8 +29,17 @@ function boundSymbols(order: readonly Tensor[]): Set<string> {
 }
 
 function checkType(node: Tensor): void {
-  const type = node.op.infer(node.inputs, node.attributes)
+  const type = inferred(node)
   if (type.dtype !== node.dtype || !sameShape(type.shape, node.shape)) fail(node, `its rule gives ${describeType(type)}`)
+}
+
+function inferred(node: Tensor): TensorType {
+  try {
+    return node.op.infer(node.inputs, node.attributes)
+  } catch (error) {
+    if (error instanceof NextxError) fail(node, error.message)
+    throw error
+  }
 }
 
 function checkName(node: Tensor, inputs: Map<string, Tensor>): void {

@@ -87,7 +87,12 @@ const scatterElementsRow: Op<{ axis: number; reduction: 'none' | 'add' }> = {
     }
     return input!
   },
-  emit: (emitter, inputs, _node, attributes) => emitter.node('ScatterElements', inputs, attributes),
+  emit(emitter, [input, indices, updates], { dtype }, attributes) {
+    const scatter = (x: string, values: string) => emitter.node('ScatterElements', [x, indices!, values], attributes)
+    if (dtype !== 'float16' || attributes.reduction === 'none') return scatter(input!, updates!)
+    // Half floats have no sums.
+    return emitter.cast(scatter(emitter.cast(input!, 'float32'), emitter.cast(updates!, 'float32')), dtype)
+  },
   reference([input, indices, updates], { axis, reduction }) {
     const out = Float64Array.from(input!.data)
     forEachElement(input!, indices!, axis, (flat, target) => {
@@ -124,7 +129,7 @@ const oneHotRow: Op<{ classes: number; dtype: DType }> = {
   },
   emit(emitter, [indices], node, { classes, dtype }) {
     const wide = emitter.cast(indices!, 'int64')
-    if (dtype === 'float32') {
+    if (dtype === 'float32' && node.rank > 1) {
       const values = emitter.node(
         'Concat',
         [
@@ -138,7 +143,7 @@ const oneHotRow: Op<{ classes: number; dtype: DType }> = {
       const chosen = emitter.node('Where', [negative, emitter.scalar(classes, 'int64'), wide])
       return emitter.node('OneHot', [chosen, emitter.scalar(classes, 'int64'), values], { axis: -1 })
     }
-    // OneHot has kernels for few dtypes (not float64): compare with 0, 1, … instead.
+    // OneHot has kernels for few dtypes (not float64) and none for a scalar: compare with 0, 1, … instead.
     const column = emitter.node('Unsqueeze', [wide, emitter.integers([node.rank - 1])])
     const same = emitter.node('Equal', [column, emitter.integers(Array.from({ length: classes }, (_, i) => i))])
     return emitter.cast(same, dtype)

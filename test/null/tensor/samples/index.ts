@@ -1,0 +1,33 @@
+import type { OpName } from '../../../../src/tensor/index.ts'
+import { controlSamples } from './control.ts'
+import { elementwiseSamples } from './elementwise.ts'
+import { indexingSamples } from './indexing.ts'
+import { layoutSamples } from './layout.ts'
+import { leafSamples } from './leaf.ts'
+import { linearSamples } from './linear.ts'
+import { normalizationSamples } from './normalization.ts'
+import { reductionSamples } from './reduction.ts'
+import type { OpSamples } from './sample.ts'
+
+/** Samples of every op by family; the type refuses an op without samples. */
+export const families = {
+  leaf: leafSamples,
+  elementwise: elementwiseSamples,
+  reduction: reductionSamples,
+  linear: linearSamples,
+  layout: layoutSamples,
+  indexing: indexingSamples,
+  normalization: normalizationSamples,
+  control: controlSamples,
+} as const
+
+export const opSamples: { readonly [Name in OpName]: OpSamples } = {
+  ...leafSamples,
+  ...elementwiseSamples,
+  ...reductionSamples,
+  ...linearSamples,
+  ...layoutSamples,
+  ...indexingSamples,
+  ...normalizationSamples,
+  ...controlSamples,
+}
