@@ -1,18 +1,6 @@
 import * as v from 'valibot'
 import { OptionError } from '../base/errors.ts'
-
-/** Throws OptionError unless `options` has exactly the fields of `schema`. */
-export function checkOptions(schema: v.GenericSchema<unknown, unknown>, options: unknown, what: string): void {
-  const { issues } = v.safeParse(schema, options, { abortEarly: true })
-  const [issue] = issues ?? []
-  if (issue === undefined) return
-  const path = v.getDotPath(issue)
-  throw new OptionError(`${what}: ${path === null ? '' : `${path}: `}${issue.message}`)
-}
-
-export function wholeNumber(least: number, most: number = Number.MAX_SAFE_INTEGER): v.GenericSchema<number> {
-  return v.pipe(v.number(), v.safeInteger(), v.minValue(least), v.maxValue(most))
-}
+import { wholeNumber } from '../base/options.ts'
 
 export const seedSchema = v.union([wholeNumber(0), v.bigint()])
 

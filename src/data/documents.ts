@@ -1,9 +1,9 @@
 import * as v from 'valibot'
 import { DataError, FormatError } from '../base/errors.ts'
+import { checkOptions, wholeNumber } from '../base/options.ts'
 import { isJsonObject, parseJson } from '../formats/json.ts'
 import { listFiles } from '../platform/files.ts'
 import { streamLines, streamText } from '../platform/text-files.ts'
-import { checkOptions, wholeNumber } from './checked.ts'
 
 /** Texts, one after another; may be gone through any number of times. */
 export type Documents = AsyncIterable<string>

@@ -1,9 +1,10 @@
 import * as v from 'valibot'
 import { DataError, MismatchError } from '../base/errors.ts'
+import { checkOptions, wholeNumber } from '../base/options.ts'
 import { createRng } from '../base/rng.ts'
 import { firstRow, shuffledItems, type WeightedBatch } from './batches.ts'
 import { binPack } from './bin-pack.ts'
-import { checkBatchSize, checkOptions, seedSchema, wholeNumber } from './checked.ts'
+import { checkBatchSize, seedSchema } from './checked.ts'
 import type { TokenDataset } from './token-dataset.ts'
 import type { EpochBatches, WindowOptions } from './windows.ts'
 

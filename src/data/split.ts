@@ -1,7 +1,8 @@
 import * as v from 'valibot'
 import { DataError } from '../base/errors.ts'
+import { checkOptions } from '../base/options.ts'
 import { createRng } from '../base/rng.ts'
-import { checkOptions, fractionSchema, seedSchema } from './checked.ts'
+import { fractionSchema, seedSchema } from './checked.ts'
 import type { Documents } from './documents.ts'
 
 export type SplitOptions =

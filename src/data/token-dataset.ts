@@ -1,7 +1,7 @@
 import * as v from 'valibot'
 import { DataError, MismatchError } from '../base/errors.ts'
 import type { TextTokenizer } from '../base/model.ts'
-import { checkOptions, wholeNumber } from './checked.ts'
+import { checkOptions, wholeNumber } from '../base/options.ts'
 import type { Documents } from './documents.ts'
 
 /** Ids of a vocabulary of at most 65,536 take two bytes each, others four. */

@@ -1,8 +1,9 @@
 import * as v from 'valibot'
 import { DataError, OptionError } from '../base/errors.ts'
+import { checkOptions, wholeNumber } from '../base/options.ts'
 import { createRng } from '../base/rng.ts'
 import { type Batch, type Batches, firstRow, shuffledItems, type WeightedBatch } from './batches.ts'
-import { checkBatchSize, checkOptions, seedSchema, wholeNumber } from './checked.ts'
+import { checkBatchSize, seedSchema } from './checked.ts'
 import type { Tokens } from './token-dataset.ts'
 
 interface Size {

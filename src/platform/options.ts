@@ -1,15 +1,9 @@
 import { OptionError } from '../base/errors.ts'
+import { refuseUnknown } from '../base/options.ts'
 import type { DeviceOptions, SessionOptions } from './device.ts'
 
 const maximumThreads = 1024
 const optimizations: readonly unknown[] = ['disabled', 'basic', 'extended', 'all']
-
-/** @throws OptionError when `options` is not an object or has a key that is not in `known`. */
-export function refuseUnknown(options: object, known: readonly string[], what: string): void {
-  if (options === null || typeof options !== 'object') throw new OptionError(`${what} options are not an object`)
-  const unknown = Object.keys(options).find((key) => !known.includes(key))
-  if (unknown !== undefined) throw new OptionError(`unknown ${what} option '${unknown}'`, { expected: known.join(', ') })
-}
 
 /** @throws OptionError */
 export function checkDeviceOptions(options: DeviceOptions): void {

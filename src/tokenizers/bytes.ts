@@ -1,6 +1,7 @@
 import * as v from 'valibot'
 import type { TokenizerFile } from '../base/model.ts'
-import { checkOptions, wellFormed } from './checked.ts'
+import { checkOptions } from '../base/options.ts'
+import { wellFormed } from './checked.ts'
 import { type NamedTokenizer, resolveSpecialTokens, type SpecialTokenOptions, specialTokenEntries } from './special-tokens.ts'
 import { decodeWhole, textStream } from './stream.ts'
 

@@ -1,7 +1,8 @@
 import * as v from 'valibot'
 import { DataError, OptionError } from '../base/errors.ts'
 import type { TokenizerFile } from '../base/model.ts'
-import { checkedTexts, checkOptions, checkText, nameOfCharacter, quoted, wellFormed } from './checked.ts'
+import { checkOptions } from '../base/options.ts'
+import { checkedTexts, checkText, nameOfCharacter, quoted, wellFormed } from './checked.ts'
 import { idOf, type NamedTokenizer, resolveSpecialTokens, type SpecialTokenOptions, specialTokenEntries } from './special-tokens.ts'
 import { decodeWhole, textStream } from './stream.ts'
 

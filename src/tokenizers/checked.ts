@@ -1,29 +1,13 @@
-import * as v from 'valibot'
 import { DataError, FormatError, type NextxError, OptionError } from '../base/errors.ts'
+import { type OptionSchema, problemOf, shortened } from '../base/options.ts'
 
 /** Largest number of ids. Merge queues pack an id's rank beside a position in one exact double, which leaves 21 bits. */
 export const largestVocabulary = 2 ** 21
 
-type Schema = v.GenericSchema<unknown, unknown>
-
-/** Throws OptionError unless `options` has exactly the fields of `schema`. */
-export function checkOptions(schema: Schema, options: unknown, what: string): void {
-  const problem = problemOf(schema, options)
-  if (problem !== undefined) throw new OptionError(`${what}: ${problem}`)
-}
-
 /** Throws FormatError unless `value` has the fields of `schema`. */
-export function checkFile(schema: Schema, value: unknown, what: string): void {
+export function checkFile(schema: OptionSchema, value: unknown, what: string): void {
   const problem = problemOf(schema, value)
   if (problem !== undefined) throw new FormatError(`${what}: ${problem}`)
-}
-
-function problemOf(schema: Schema, value: unknown): string | undefined {
-  const { issues } = v.safeParse(schema, value, { abortEarly: true })
-  const [issue] = issues ?? []
-  if (issue === undefined) return undefined
-  const path = v.getDotPath(issue)
-  return path === null ? shortened(issue.message) : `${shortened(path)}: ${shortened(issue.message)}`
 }
 
 /** Runs `build` on values from a file: what would be a wrong option in a call is a wrong file there. */
@@ -60,10 +44,6 @@ export function checkedTexts(texts: Iterable<string>): Iterable<string> {
 /** Text from a file as messages quote it: escaped, at most 60 characters. */
 export function quoted(text: string): string {
   return JSON.stringify(shortened(text, 60))
-}
-
-function shortened(text: string, length = 200): string {
-  return text.length > length ? `${text.slice(0, length)}…` : text
 }
 
 /** Throws `problem` unless `text` is a non-empty string without lone surrogates. */

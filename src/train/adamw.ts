@@ -1,4 +1,5 @@
 import * as v from 'valibot'
+import { callable, checkOptions, nonNegative, positive } from '../base/options.ts'
 import {
   type Assignment,
   add,
@@ -12,7 +13,7 @@ import {
   type Tensor,
   Variable,
 } from '../tensor/index.ts'
-import { callable, checkOptions, decayRate, nonNegative, positive } from './checks.ts'
+import { decayRate } from './checks.ts'
 import { isMatrix, type OptimizerFactory, type Selection, stateLike, zip } from './optimizer.ts'
 
 export interface AdamwOptions {

@@ -1,12 +1,12 @@
 import * as v from 'valibot'
 import type { HostTensor } from '../base/dtype.ts'
 import { FormatError } from '../base/errors.ts'
+import { positive, wholeNumber } from '../base/options.ts'
 import { parseJson } from '../formats/json.ts'
 import { readSafetensors, safetensorsPieces } from '../formats/safetensors.ts'
 import { readVariables, type VariableMap } from '../nn/index.ts'
 import { readFileBytes } from '../platform/files.ts'
 import { currentFolder, type FileContent, pathIn, writeFolderAtomic } from '../platform/folders.ts'
-import { positive, wholeNumber } from './checks.ts'
 
 /** Low-rank adapters by `<layer>.lora_A.weight` and `<layer>.lora_B.weight`. */
 export interface AdapterTensors {

@@ -1,7 +1,8 @@
 import * as v from 'valibot'
 import { GraphError } from '../base/errors.ts'
+import { checkOptions } from '../base/options.ts'
 import { type Assignment, add, assign, multiply, Variable } from '../tensor/index.ts'
-import { checkOptions, decayRate } from './checks.ts'
+import { decayRate } from './checks.ts'
 
 /** A running mean of weights, bound to the parameters that it follows. */
 export interface WeightAverage {

@@ -1,5 +1,5 @@
+import { checkOptions, positive } from '../base/options.ts'
 import { add, cast, divide, maximum, multiply, sqrt, square, sum, type Tensor } from '../tensor/index.ts'
-import { checkOptions, positive } from './checks.ts'
 
 /** √Σ g² over all values of all gradients, as a float32 scalar. Called while tracing. */
 export function globalNorm(gradients: readonly Tensor[]): Tensor {

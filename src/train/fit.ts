@@ -1,4 +1,5 @@
 import { DataError, MismatchError, OptionError } from '../base/errors.ts'
+import { checkOptions, nonNegative } from '../base/options.ts'
 import { nameVariables, parameterCount, parameters } from '../nn/index.ts'
 import { appendLine, makeDirectory } from '../platform/files.ts'
 import { pathIn, removeUnfinished } from '../platform/folders.ts'
@@ -14,7 +15,6 @@ import {
   restoreCheckpoint,
   writeCheckpoint,
 } from './checkpoint.ts'
-import { checkOptions, nonNegative } from './checks.ts'
 import { validated } from './early-stopping.ts'
 import type { FitEvent, FitReport, StopReason } from './fit-events.ts'
 import { checkFitOptions, type FitOptions } from './fit-options.ts'

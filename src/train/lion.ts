@@ -1,7 +1,8 @@
 import * as v from 'valibot'
+import { callable, checkOptions, nonNegative } from '../base/options.ts'
 import { assign, cast, multiply, sign, subtract } from '../tensor/index.ts'
 import { decayed, runningMean } from './adamw.ts'
-import { callable, checkOptions, decayRate, nonNegative } from './checks.ts'
+import { decayRate } from './checks.ts'
 import { isMatrix, type OptimizerFactory, type Selection, stateLike, zip } from './optimizer.ts'
 
 export interface LionOptions {

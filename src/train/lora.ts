@@ -1,5 +1,6 @@
 import * as v from 'valibot'
 import { MismatchError, OptionError } from '../base/errors.ts'
+import { callable, checkOptions, positive, wholeNumber } from '../base/options.ts'
 import type { Rng } from '../base/rng.ts'
 import {
   checkFit,
@@ -14,7 +15,6 @@ import {
 } from '../nn/index.ts'
 import type { Initializer, Variable } from '../tensor/index.ts'
 import { readAdapterFiles, writeAdapterFiles } from './adapter-files.ts'
-import { callable, checkOptions, positive, wholeNumber } from './checks.ts'
 import { LowRankLinear } from './low-rank-linear.ts'
 
 export interface LoraOptions {

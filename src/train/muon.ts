@@ -1,5 +1,6 @@
 import * as v from 'valibot'
 import { OptionError } from '../base/errors.ts'
+import { callable, checkOptions, nonNegative, wholeNumber } from '../base/options.ts'
 import {
   type Assignment,
   add,
@@ -17,7 +18,7 @@ import {
   type Variable,
 } from '../tensor/index.ts'
 import { type AdamwOptions, adamw, decayed, runningMean } from './adamw.ts'
-import { callable, checkOptions, decayRate, nonNegative, wholeNumber } from './checks.ts'
+import { decayRate } from './checks.ts'
 import { isMatrix, type OptimizerFactory, type Selection, stateLike, zip } from './optimizer.ts'
 
 export interface MuonOptions {

@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import { checkOptions, nonNegative, positive, wholeNumber } from './checks.ts'
+import { checkOptions, nonNegative, positive, wholeNumber } from '../base/options.ts'
 
 /** The learning rate of an update, a pure function of how many updates came before it. */
 export type Schedule = (step: number) => number

@@ -125,7 +125,7 @@ function problemOfPackage(folder: string, specifier: string): string | undefined
   const homes = packageHomes[name]
   if (name === 'nextx') return "imports 'nextx'; the package does not import itself"
   if (homes === undefined) return `imports the package ${name}, which has no home; add a row to packageHomes`
-  if (homes === 'everywhere') return folder === 'base' ? `imports the package ${name}; src/base stays free of it` : undefined
+  if (homes === 'everywhere') return undefined
   return homes.includes(folder) ? undefined : `imports the package ${name}; only src/${homes.join(', src/')} may`
 }
 
