@@ -3,7 +3,7 @@ import { negativeLogLikelihood } from 'nextx/objectives'
 import { raster } from 'nextx/orders'
 import { openDevice } from 'nextx/platform'
 import gpt from 'nextx/systems/text/gpt'
-import { compile, float32, gradients, int32 } from 'nextx/tensor'
+import { compile, constant, float32, gradients, int32 } from 'nextx/tensor'
 import { adamw, clipByGlobalNorm } from 'nextx/train'
 import type { RunningArm, TrainArm } from './arm.ts'
 import { decayed, type ModelSpec, weightShapes } from './model-spec.ts'
@@ -47,10 +47,11 @@ export async function trainingStep(spec: ModelSpec, weights: ReadonlyMap<string,
   })(trained)
   const predictor = { backbone: network.model, head: network.lm_head }
   const size = [spec.batch, spec.context] as const
+  const everything = constant(new Float32Array(spec.batch * spec.context).fill(1), size)
   const program = compile(
     { x: int32(...size), y: int32(...size), rate: float32() },
     ({ x, y, rate }) => {
-      const loss = negativeLogLikelihood(predictor, plan, x, y)
+      const loss = negativeLogLikelihood(predictor, plan, x, y, everything)
       const { gradients: clipped } = clipByGlobalNorm(gradients(loss, trained), spec.clipNorm)
       return { loss, updates: optimizer.update(clipped, rate) }
     },

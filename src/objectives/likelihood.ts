@@ -19,17 +19,12 @@ export function teacherForced({ backbone }: Predictor, plan: Plan, ids: Tensor):
 }
 
 /**
- * Mean −log p(target) in nats over the plan's predicting slots, weighted by its loss weights. `ids` and `targets` are int
- * `[batch, slot]`: what each slot is fed and what it predicts.
+ * Mean −log p(target) in nats over the plan's predicting slots, weighted by its loss weights and by `weights`. `ids` and `targets` are
+ * int `[batch, slot]`, what each slot is fed and what it predicts; `weights` is float `[batch, slot]`, 0 for padding.
  */
-export function negativeLogLikelihood(predictor: Predictor, plan: Plan, ids: Tensor, targets: Tensor): Tensor {
+export function negativeLogLikelihood(predictor: Predictor, plan: Plan, ids: Tensor, targets: Tensor, weights: Tensor): Tensor {
   const logits = predictor.head.logits(teacherForced(predictor, plan, ids))
   const logProbs = categoricalLogProb(logits, targets)
-  const total = plan.weight.reduce((a, b) => a + b, 0)
-  const weights = constant(
-    plan.weight.map((weight) => weight / total),
-    [1, plan.length],
-  )
-  const perSample = sum(multiply(logProbs, weights), 1)
-  return negate(divide(sum(perSample), ids.shape[0] as number))
+  const counted = multiply(weights, constant(plan.weight, [1, plan.length]))
+  return negate(divide(sum(multiply(logProbs, counted)), sum(counted)))
 }

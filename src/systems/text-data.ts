@@ -1,5 +1,6 @@
-import { OptionError } from '../base/errors.ts'
+import * as v from 'valibot'
 import type { TextTokenizer } from '../base/model.ts'
+import { checkOptions, refuseUnknown } from '../base/options.ts'
 import {
   type Documents,
   type Split,
@@ -31,6 +32,8 @@ export interface TextData {
   readonly documents: number
 }
 
+const fractionSchema = v.pipe(v.number(), v.gtValue(0), v.ltValue(1))
+
 /** Most characters that a tokenizer is made from. */
 const tokenizerSample = 2 ** 24
 
@@ -43,20 +46,20 @@ const special = { specialTokens: [endToken], startToken: endToken, endTokens: [e
  * stays as it is. Characters and merges come from the training part (the first 16 Mi characters of it), but for the alphabet of
  * characters, which must cover the held-out part too. Throws DataError on no data, OptionError on bad options.
  */
-export async function readTextData({ documents, tokenizer, validation = 0.1, seed, signal }: TextDataOptions): Promise<TextData> {
-  if (!(validation > 0 && validation < 1))
-    throw new OptionError(`validation ${validation}`, { expected: 'a fraction between 0 and 1' })
+export async function readTextData(options: TextDataOptions): Promise<TextData> {
+  refuseUnknown(options, ['documents', 'tokenizer', 'validation', 'seed', 'signal'], 'readTextData')
+  const { documents, tokenizer: choice, validation = 0.1, seed, signal } = options
+  checkOptions(fractionSchema, validation, 'readTextData: validation')
   const all = textDocuments(documents)
   const count = await countDocuments(all)
   const split = splitDocuments(all, count === 1 ? { validation: 'last', fraction: validation } : { validation, seed })
-  const made = await makeTokenizer(tokenizer, all, split, count === 1 ? {} : special)
-  const options = {
-    ...(count > 1 && made.endTokens[0] !== undefined && { endToken: made.endTokens[0] }),
-    ...(signal && { signal }),
-  }
-  const train = await tokenDataset(split.train, made, options)
-  const heldOut = await tokenDataset(split.validation, made, options)
-  return { tokenizer: made, train: train.tokens, validation: heldOut.tokens, documents: count }
+  const tokenizer = await makeTokenizer(choice, all, split, count === 1 ? {} : special)
+  const end = count > 1 ? tokenizer.endTokens[0] : undefined
+  const tokenize = (part: Documents) =>
+    tokenDataset(part, tokenizer, { ...(end !== undefined && { endToken: end }), ...(signal && { signal }) })
+  const train = await tokenize(split.train)
+  const heldOut = await tokenize(split.validation)
+  return { tokenizer, train: train.tokens, validation: heldOut.tokens, documents: count }
 }
 
 async function countDocuments(documents: Documents): Promise<number> {

@@ -1,7 +1,9 @@
-import { scoringWindows, type Tokens, windows } from '../data/index.ts'
+import { OptionError } from '../base/errors.ts'
+import { refuseUnknown } from '../base/options.ts'
+import { scoringWindows, type Tokens, type WeightedBatch, windows } from '../data/index.ts'
 import { negativeLogLikelihood } from '../objectives/index.ts'
 import { raster } from '../orders/index.ts'
-import { type InputSpec, type Inputs, int32 } from '../tensor/index.ts'
+import { float32, type InputSpec, type Inputs, int32 } from '../tensor/index.ts'
 import type { TrainingTask } from '../train/index.ts'
 import type { TextModel } from './text-model.ts'
 
@@ -19,23 +21,29 @@ export interface TextTaskOptions {
   readonly validationBatches?: number
 }
 
-type TextInputs = { readonly ids: InputSpec; readonly targets: InputSpec }
+type TextInputs = { readonly ids: InputSpec; readonly targets: InputSpec; readonly weights: InputSpec }
 
-/** What `fit` needs to train a text model: mean −log p(next token) over windows of the tokens, in nats. */
-export function textTask(
-  model: TextModel,
-  { train, validation, batch, seed, ...options }: TextTaskOptions,
-): TrainingTask<TextInputs> {
+const optionNames = ['train', 'validation', 'batch', 'length', 'seed', 'validationBatches'] satisfies (keyof TextTaskOptions)[]
+
+/**
+ * What `fit` needs to train a text model: mean −log p(next token) over windows of the tokens, in nats. Throws OptionError on bad options,
+ * DataError when the tokens do not fill a window.
+ */
+export function textTask(model: TextModel, options: TextTaskOptions): TrainingTask<TextInputs> {
+  refuseUnknown(options, optionNames, 'textTask')
+  const { train, validation, batch, seed } = options
   const { length = model.network.model.context, validationBatches = Number.POSITIVE_INFINITY } = options
   const plan = raster().plan({ parts: [{ shape: [length] }] })
   const predictor = { backbone: model.network.model, head: model.network.lm_head }
   const drawn = windows(train, { length, batch, seed })
-  const inputs = { ids: int32(batch, length), targets: int32(batch, length) } satisfies Inputs
+  checkLength(length, model.network.model.context)
+  const inputs = { ids: int32(batch, length), targets: int32(batch, length), weights: float32(batch, length) } satisfies Inputs
+  const all = new Float32Array(batch * length).fill(1)
   return {
     module: model.network,
     inputs,
-    loss: ({ ids, targets }) => ({ total: negativeLogLikelihood(predictor, plan, ids, targets) }),
-    batchAt: (step) => feeds(drawn.batchAt(step)),
+    loss: ({ ids, targets, weights }) => ({ total: negativeLogLikelihood(predictor, plan, ids, targets, weights) }),
+    batchAt: (step) => feeds({ ...drawn.batchAt(step), weight: all }),
     ...(validation && { validation: heldOut(validation, { length, batch }, validationBatches) }),
     fingerprint: `text ${train.length} ${length}x${batch} ${seed}`,
   }
@@ -43,11 +51,16 @@ export function textTask(
 
 function heldOut(tokens: Tokens, size: { readonly length: number; readonly batch: number }, most: number) {
   const scoring = scoringWindows(tokens, size)
-  // The last batch may be padded; a mean of batch means is then not the mean over tokens.
+  // The last batch may be padded: with others before it, a mean of batch means would not be the mean over tokens.
   const full = Math.floor((tokens.length - 1) / (size.length * size.batch))
   return { batches: Math.max(1, Math.min(full, most)), batchAt: (index: number) => feeds(scoring.batchAt(index)) }
 }
 
-function feeds({ x, y }: { readonly x: Int32Array; readonly y: Int32Array }) {
-  return { ids: x, targets: y }
+function feeds({ x, y, weight }: WeightedBatch) {
+  return { ids: x, targets: y, weights: weight }
+}
+
+function checkLength(length: number, context: number): void {
+  if (length > context)
+    throw new OptionError(`textTask: length ${length}`, { expected: `at most the model's context of ${context}` })
 }
