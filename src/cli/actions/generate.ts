@@ -1,0 +1,124 @@
+import process from 'node:process'
+import type { TextTokenizer } from '../../base/model.ts'
+import {
+  type FinishReason,
+  type GeneratedText,
+  type GeneratedToken,
+  type GenerateTextOptions,
+  generateText,
+} from '../../decode/index.ts'
+import type { TextModel } from '../../systems/index.ts'
+import { interruptible } from '../exit.ts'
+import { decimals, thousands } from '../format.ts'
+import type { GenerateFlags } from '../generate.ts'
+import { withModel } from '../model.ts'
+import { readStdin } from '../stdin.ts'
+import { note, styled, write, writeJson } from '../terminal.ts'
+
+/** What was generated so far. */
+interface Generated {
+  text: string
+  readonly tokens: GeneratedToken[]
+  /** Seconds until the first piece of text, and until the last. */
+  first: number
+  last: number
+  finish: FinishReason | undefined
+}
+
+/** `nextx generate`. */
+export async function generateAction(name: string, promptArgument: string | undefined, flags: GenerateFlags): Promise<void> {
+  await interruptible(async (signal) => {
+    const prompt = await readPrompt(promptArgument, signal)
+    await withModel(name, flags, async (model) => {
+      const seed = flags.seed ?? drawSeed()
+      const pieces = generateText(model.stepper, model.tokenizer, prompt, { ...optionsOf(flags), seed, signal })
+      const generated: Generated = { text: '', tokens: [], first: 0, last: 0, finish: undefined }
+      try {
+        if (flags.echo === true) write(prompt)
+        await collect(pieces, generated, flags.json === true ? () => undefined : write)
+      } finally {
+        if (flags.json !== true) endLine(generated.text)
+        if (flags.stats === true && generated.tokens.length > 0) printStats(generated, seed)
+      }
+      if (flags.json === true) writeJson(summary(generated, seed, model))
+    })
+  })
+}
+
+/** One line break at the end of piped input is the shell's, not the prompt's. */
+async function readPrompt(argument: string | undefined, signal: AbortSignal): Promise<string> {
+  const piped = argument === undefined && process.stdin.isTTY !== true
+  if (argument !== '-' && !piped) return argument ?? ''
+  return (await readStdin('the prompt', signal)).replace(/\r?\n$/, '')
+}
+
+/** Short enough to be typed again. */
+function drawSeed(): number {
+  return crypto.getRandomValues(new Uint32Array(1))[0]!
+}
+
+/** What the library takes of them. */
+export function optionsOf(flags: GenerateFlags): GenerateTextOptions {
+  const { topLogprobs, echo: _echo, json: _json, stats: _stats, threads: _threads, ...options } = flags
+  return { ...options, ...(topLogprobs !== undefined && { topLogProbs: topLogprobs }) }
+}
+
+async function collect(pieces: AsyncIterable<GeneratedText>, generated: Generated, emit: (text: string) => void): Promise<void> {
+  const start = performance.now()
+  for await (const { text, tokens, finish } of pieces) {
+    generated.last = (performance.now() - start) / 1000
+    if (generated.tokens.length === 0) generated.first = generated.last
+    generated.text += text
+    generated.tokens.push(...tokens)
+    generated.finish = finish
+    emit(text)
+  }
+}
+
+/** On a terminal the next prompt starts on a line of its own. */
+function endLine(text: string): void {
+  if (process.stdout.isTTY && text !== '' && !text.endsWith('\n')) write('\n')
+}
+
+/** Of the tokens after the first, whose time is that of the prompt and of the start. */
+function speed({ tokens, first, last }: Generated): number {
+  return tokens.length > 1 ? (tokens.length - 1) / (last - first) : 1 / first
+}
+
+function totalLogProb({ tokens }: Generated): number {
+  return tokens.reduce((total, { logProb }) => total + logProb, 0)
+}
+
+function printStats(generated: Generated, seed: number): void {
+  const { tokens, first, finish } = generated
+  const total = totalLogProb(generated)
+  const lines = [
+    `${thousands(tokens.length)} tokens, ${thousands(speed(generated))} tokens/s after the first, which took ${decimals(first, 2)} s`,
+    `log-probability ${decimals(total, 2)}, ${decimals(total / tokens.length, 3)} per token`,
+    `seed ${seed}${finish === undefined ? '' : `, finish: ${finish}`}`,
+  ]
+  note(styled('dim', `${process.stderr.isTTY ? '\n' : ''}${lines.join('\n')}`, process.stderr))
+}
+
+function summary(generated: Generated, seed: number, { tokenizer }: TextModel) {
+  const { text, tokens, finish, first, last } = generated
+  return {
+    text,
+    tokens: tokens.map((token) => jsonToken(token, tokenizer)),
+    logProb: totalLogProb(generated),
+    finish,
+    seed,
+    seconds: last,
+    secondsToFirst: first,
+    tokensPerSecond: speed(generated),
+  }
+}
+
+function jsonToken({ token, logProb, topLogProbs }: GeneratedToken, tokenizer: TextTokenizer) {
+  return {
+    token,
+    text: tokenizer.decode([token]),
+    logProb,
+    ...(topLogProbs && { topLogProbs: topLogProbs.map((top) => ({ ...top, text: tokenizer.decode([top.token]) })) }),
+  }
+}

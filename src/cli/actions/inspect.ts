@@ -1,0 +1,18 @@
+import type { InspectFlags } from '../inspect.ts'
+import { modelFolder } from '../model.ts'
+import { writeJson, writeLines } from '../terminal.ts'
+import { type Inspection, inspectionPage } from './inspection.ts'
+import { readModelInspection, readOnnxInspection, readSafetensorsInspection } from './read-inspection.ts'
+
+/** `nextx inspect`. */
+export async function inspectAction(model: string, { all = false, json = false }: InspectFlags): Promise<void> {
+  const inspection = await inspect(model)
+  if (json) writeJson(inspection)
+  else writeLines(inspectionPage(inspection, all))
+}
+
+async function inspect(model: string): Promise<Inspection> {
+  if (model.endsWith('.safetensors')) return readSafetensorsInspection(model)
+  if (model.endsWith('.onnx')) return readOnnxInspection(model)
+  return readModelInspection(await modelFolder(model))
+}

@@ -1,0 +1,75 @@
+import process from 'node:process'
+import { Command, CommanderError } from 'commander'
+import { NextxError } from '../base/errors.ts'
+import { packageVersion } from '../platform/package-version.ts'
+import { registerDoctor } from './doctor.ts'
+import { Exit, exitCodes } from './exit.ts'
+import { registerExport } from './export.ts'
+import { registerGenerate } from './generate.ts'
+import { registerInspect } from './inspect.ts'
+import { registerScore } from './score.ts'
+import { note, oneLine, styled } from './terminal.ts'
+import { registerTrain } from './train.ts'
+
+/** Carries out a command line; the exit code. */
+export async function run(args: readonly string[]): Promise<number> {
+  process.stderr.on('error', () => undefined)
+  process.stdout.on('error', endAtBrokenOutput)
+  const program = createProgram()
+  try {
+    await program.parseAsync(args, { from: 'user' })
+    return 0
+  } catch (error) {
+    return report(error, program.opts<{ debug?: boolean }>().debug === true)
+  }
+}
+
+function createProgram(): Command {
+  const program = new Command('nextx')
+    .description('Train, sample, score and export autoregressive models.')
+    .version(packageVersion(), '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print this help')
+    .helpCommand('help [command]', 'print the help of a command')
+    .option('--debug', 'print stack traces of errors')
+    .configureHelp({ showGlobalOptions: true })
+    .exitOverride()
+    .showHelpAfterError('(--help shows what there is)')
+    .addHelpText('after', overview)
+  const registrations = [registerGenerate, registerScore, registerTrain, registerExport, registerInspect, registerDoctor]
+  for (const register of registrations) register(program)
+  return program
+}
+
+const overview = `
+Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
+
+Examples:
+  nextx generate stories260K "Once upon a time" --temperature 0.8
+  nextx train --data corpus.txt --steps 2000 --out model
+  nextx doctor`
+
+function report(error: unknown, debug: boolean): number {
+  if (error instanceof Exit) return error.exitCode
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.usage
+  note(`${styled('red', 'error:', process.stderr)} ${describe(error)}`)
+  if (debug) note(stackOf(error))
+  return exitCodes.failed
+}
+
+function describe(error: unknown): string {
+  if (error instanceof NextxError) return oneLine(error.message)
+  const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
+  return `${oneLine(message)} (a fault of nextx itself: please report it with the output of --debug)`
+}
+
+function stackOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  const cause = error.cause === undefined ? '' : `\ncaused by ${stackOf(error.cause)}`
+  return `${error.stack ?? error.message}${cause}`
+}
+
+/** The reader of a pipe may leave when it has enough; a disk that is full is a failure. */
+function endAtBrokenOutput(error: Error & { readonly code?: string }): void {
+  if (error.code !== 'EPIPE') note(`${styled('red', 'error:', process.stderr)} cannot write the output: ${oneLine(error.message)}`)
+  process.exit(error.code === 'EPIPE' ? 0 : exitCodes.failed)
+}
