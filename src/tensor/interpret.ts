@@ -11,6 +11,8 @@ import type { ReferenceValue, Tensor } from './tensor.ts'
 export interface LeafValues {
   readonly inputs: Readonly<Record<string, ReferenceValue>>
   readonly variables?: ReadonlyMap<object, ReferenceValue>
+  /** Values of named sizes that no leaf of the outputs has. */
+  readonly sizes?: Readonly<Record<string, number>>
 }
 
 /**
@@ -57,7 +59,7 @@ function required(value: ReferenceValue | undefined, node: Tensor): ReferenceVal
 }
 
 function bindDimensions(order: readonly Tensor[], leaves: LeafValues): Bindings {
-  const bindings = new Map<string, number>()
+  const bindings = new Map(Object.entries(leaves.sizes ?? {}))
   for (const node of order) {
     const value = leafValue(node, leaves)
     if (value === undefined) continue

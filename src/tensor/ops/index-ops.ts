@@ -12,11 +12,12 @@ function requireIndices({ dtype }: TensorType): void {
   if (dtype !== 'int32' && dtype !== 'int64') throw new DTypeError(`indices are ${dtype}`, { expected: 'int32 or int64' })
 }
 
-/** Every axis of `indices` must fit that of the values. */
-function requireAlike(values: Shape, indices: Shape, fits: (index: Dimension, size: Dimension, axis: number) => boolean): void {
-  if (values.length === indices.length && indices.every((size, axis) => fits(size, values[axis]!, axis))) return
+/** Indices may be fewer than values on the other axes: those at the end are left out. */
+function requireAlike(values: Shape, indices: Shape, axis: number): void {
+  const fits = values.length === indices.length && indices.every((size, a) => a === axis || !exceeds(size, values[a]!))
+  if (fits) return
   throw new ShapeError(`indices ${formatShape(indices)} do not fit values ${formatShape(values)}`, {
-    expected: 'the same sizes but for the axis of the indices',
+    expected: 'the same rank, and no larger sizes but on the axis of the indices',
   })
 }
 
@@ -58,7 +59,7 @@ const gatherElementsRow: Op<Axis> = {
   name: 'gatherElements',
   infer([input, indices], { axis }) {
     requireIndices(indices!)
-    requireAlike(input!.shape, indices!.shape, (index, size, a) => a === axis || sameDimension(index, size))
+    requireAlike(input!.shape, indices!.shape, axis)
     return { dtype: input!.dtype, shape: indices!.shape }
   },
   emit: (emitter, inputs, _node, { axis }) => emitter.node('GatherElements', inputs, { axis }),
@@ -76,7 +77,7 @@ const scatterElementsRow: Op<{ axis: number; reduction: 'none' | 'add' }> = {
   name: 'scatterElements',
   infer([input, indices, updates], { axis, reduction }) {
     requireIndices(indices!)
-    requireAlike(input!.shape, indices!.shape, (index, size, a) => a === axis || !exceeds(index, size))
+    requireAlike(input!.shape, indices!.shape, axis)
     if (reduction === 'add' && !isFloat(input!.dtype) && input!.dtype !== 'int32' && input!.dtype !== 'int64') {
       throw new DTypeError(`${input!.dtype} does not add up`, { fix: 'convert with cast()' })
     }
@@ -195,7 +196,7 @@ export function gather(table: TensorOperand, indices: TensorOperand, axis = 0): 
   return apply(gatherRow, [tensor, indices], { axis: resolveAxis(axis, tensor.rank) })
 }
 
-/** One element per index along an axis (default: last); `indices` has the rank of `x`. */
+/** One element per index along an axis (default: last); `indices` has the rank of `x`, and its other sizes at most. */
 export function gatherElements(x: TensorOperand, indices: TensorOperand, axis = -1): Tensor {
   const tensor = toTensor(x)
   return apply(gatherElementsRow, [tensor, indices], { axis: resolveAxis(axis, tensor.rank) })

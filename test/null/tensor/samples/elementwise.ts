@@ -193,6 +193,7 @@ export const elementwiseSamples = {
     gradient: 'checked',
     samples: allDTypes.map((to) => ({
       title: `to ${to}`,
+      ...(to !== 'float64' && { rounded: true as const }),
       operands: { x: { shape: [3, 4], values: positive } },
       build: ({ x }) => t.cast(x!, to),
     })),

@@ -77,6 +77,11 @@ export const indexingSamples = {
         build: ({ x, ids }) => t.gatherElements(x!, ids!, 0),
       },
       {
+        title: 'fewer rows of indices than of values',
+        operands: { x: { shape: [4, 5] }, ids: ids([2, 3], 5) },
+        build: ({ x, ids }) => t.gatherElements(x!, ids!),
+      },
+      {
         title: 'named sizes',
         operands: { x: { shape: ['N', 5] }, ids: ids(['N', 1], 5) },
         sizes: { N: 3 },

@@ -19,6 +19,8 @@ export interface OpSample {
   readonly operands: Readonly<Record<string, OperandSpec>>
   /** Values of the named sizes. */
   readonly sizes?: Readonly<Record<string, number>>
+  /** The result is rounded, so that differences say nothing of its gradient. */
+  readonly rounded?: true
   build(operands: Readonly<Record<string, Tensor>>, dtype: DType): Tensor
 }
 
