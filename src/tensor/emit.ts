@@ -12,7 +12,7 @@ import { type Dimension, type Shape, type SymbolicDimension, symbol } from './di
 import { topologicalOrder } from './graph.ts'
 import { fromNumbers } from './host-values.ts'
 import { canInfer } from './ops/layout.ts'
-import type { Emitter, OnnxAttributeValue, Tensor } from './tensor.ts'
+import { type Emitter, locate, type OnnxAttributeValue, type Tensor } from './tensor.ts'
 
 /** What a program becomes: leaves with names, and named results. */
 export interface EmissionPlan {
@@ -86,7 +86,11 @@ class GraphEmitter implements Emitter {
       return
     }
     const inputs = node.inputs.map((input) => this.#values.get(input)!)
-    this.#values.set(node, node.op.emit(this, inputs, node, node.attributes))
+    try {
+      this.#values.set(node, node.op.emit(this, inputs, node, node.attributes))
+    } catch (error) {
+      throw locate(error, node.op.name, node.inputs, node.site)
+    }
   }
 
   /** Names the results; a value that is a leaf or has a name already is copied. */

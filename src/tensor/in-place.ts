@@ -51,9 +51,10 @@ function isMovement(reader: Tensor): boolean {
 }
 
 /** `w·a` in `w·a ± b`: two plain kernels, which no fusion knows. */
-function isPlainTerm(reader: Tensor, { value, consumers }: Graph): boolean {
+function isPlainTerm(reader: Tensor, { value, consumers, before }: Graph): boolean {
   const sums = reader !== value && (value.op.name === 'add' || value.op.name === 'subtract')
-  return sums && overwriting.has(reader.op.name) && consumers.get(reader)!.every((user) => user === value)
+  const alone = before.has(reader) && consumers.get(reader)!.every((user) => user === value)
+  return sums && alone && overwriting.has(reader.op.name)
 }
 
 /**

@@ -123,7 +123,8 @@ export function describeType({ dtype, shape }: TensorType): string {
   return `${dtype}${formatShape(shape)}`
 }
 
-function locate(error: unknown, name: string, inputs: readonly Tensor[], site: Site): unknown {
+/** The same error, naming an op, its operands and the caller's line. */
+export function locate(error: unknown, name: string, inputs: readonly Tensor[], site: Site): unknown {
   if (!(error instanceof NextxError)) return error
   const place = siteLine(site)
   error.message = `${name}(${inputs.map(describeType).join(', ')})${place === undefined ? '' : ` at ${place}`}: ${error.message}`
