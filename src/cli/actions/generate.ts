@@ -6,8 +6,8 @@ import {
   type GeneratedToken,
   type GenerateTextOptions,
   generateText,
+  type TokenLogProb,
 } from '../../decode/index.ts'
-import type { TextModel } from '../../systems/index.ts'
 import { interruptible } from '../exit.ts'
 import { decimals, thousands } from '../format.ts'
 import type { GenerateFlags } from '../generate.ts'
@@ -40,7 +40,7 @@ export async function generateAction(name: string, promptArgument: string | unde
         if (flags.json !== true) endLine(generated.text)
         if (flags.stats === true && generated.tokens.length > 0) printStats(generated, seed)
       }
-      if (flags.json === true) writeJson(summary(generated, seed, model))
+      if (flags.json === true) writeJson(summary(generated, seed, model.tokenizer, prompt))
     })
   })
 }
@@ -100,11 +100,12 @@ function printStats(generated: Generated, seed: number): void {
   note(styled('dim', `${process.stderr.isTTY ? '\n' : ''}${lines.join('\n')}`, process.stderr))
 }
 
-function summary(generated: Generated, seed: number, { tokenizer }: TextModel) {
+function summary(generated: Generated, seed: number, tokenizer: TextTokenizer, prompt: string) {
   const { text, tokens, finish, first, last } = generated
+  const before = [tokenizer.encode(prompt).at(-1) ?? tokenizer.startToken, ...tokens.map(({ token }) => token)]
   return {
     text,
-    tokens: tokens.map((token) => jsonToken(token, tokenizer)),
+    tokens: tokens.map((token, i) => jsonToken(token, before[i], tokenizer)),
     logProb: totalLogProb(generated),
     finish,
     seed,
@@ -114,11 +115,14 @@ function summary(generated: Generated, seed: number, { tokenizer }: TextModel) {
   }
 }
 
-function jsonToken({ token, logProb, topLogProbs }: GeneratedToken, tokenizer: TextTokenizer) {
-  return {
-    token,
-    text: tokenizer.decode([token]),
-    logProb,
-    ...(topLogProbs && { topLogProbs: topLogProbs.map((top) => ({ ...top, text: tokenizer.decode([top.token]) })) }),
-  }
+function jsonToken({ token, logProb, topLogProbs }: GeneratedToken, previous: number | undefined, tokenizer: TextTokenizer) {
+  const withText = (one: TokenLogProb) => ({ ...one, text: textAfter(previous, one.token, tokenizer) })
+  return { ...withText({ token, logProb }), ...(topLogProbs && { topLogProbs: topLogProbs.map(withText) }) }
+}
+
+/** What a token adds to the one before it, on which a space may depend. */
+function textAfter(previous: number | undefined, token: number, tokenizer: TextTokenizer): string {
+  if (previous === undefined) return tokenizer.decode([token])
+  const [start, both] = [tokenizer.decode([previous]), tokenizer.decode([previous, token])]
+  return both.startsWith(start) ? both.slice(start.length) : tokenizer.decode([token])
 }

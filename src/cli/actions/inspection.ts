@@ -63,7 +63,7 @@ export interface TensorGroup extends TensorFacts {
 export function grouped(tensors: readonly TensorFacts[]): TensorGroup[] {
   const groups = new Map<string, TensorGroup>()
   for (const tensor of tensors) {
-    const name = tensor.name.replace(/(?<![^._/])\d+(?![^._/])/g, '*')
+    const name = tensor.name.replace(/(?<![^._/:])\d+(?![^._/:])/g, '*')
     const key = JSON.stringify([name, tensor.dtype, tensor.shape])
     const { count, bytes } = groups.get(key) ?? { count: 0, bytes: 0 }
     groups.set(key, { ...tensor, name: count === 0 ? tensor.name : name, count: count + 1, bytes: bytes + tensor.bytes })

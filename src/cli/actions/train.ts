@@ -1,5 +1,4 @@
 import { DataError } from '../../base/errors.ts'
-import type { Tokens } from '../../data/index.ts'
 import { exists } from '../../platform/files.ts'
 import { type Device, openDevice } from '../../platform/index.ts'
 import {
@@ -65,8 +64,13 @@ async function trainOn(
     const { context } = model.network.model
     report.data(data, context * batch * accumulate)
     const sample = sampler(model, data, flags, signal)
-    const validation = repeated(data.validation, batch * context + 1)
-    const task = textTask(model, { train: data.train, validation, batch, seed, validationBatches: mostValidationBatches })
+    const task = textTask(model, {
+      train: data.train,
+      validation: data.validation,
+      batch,
+      seed,
+      validationBatches: mostValidationBatches,
+    })
     const result = await fit(task, {
       ...fitOptions(flags, model.network.model.width),
       device,
@@ -83,14 +87,6 @@ async function trainOn(
 
 /** Enough for two digits of the loss; the whole held-out part of a large corpus would take longer than the training. */
 const mostValidationBatches = 64
-
-/** Held-out tokens are read in full batches, which a short text fills by coming again. */
-function repeated(tokens: Tokens, least: number): Tokens {
-  if (tokens.length >= least) return tokens
-  return tokens instanceof Uint16Array
-    ? Uint16Array.from({ length: least }, (_, i) => tokens[i % tokens.length]!)
-    : Int32Array.from({ length: least }, (_, i) => tokens[i % tokens.length]!)
-}
 
 async function finish(model: TextModel, result: FitReport, out: string, report: TrainingReport): Promise<void> {
   report.close()

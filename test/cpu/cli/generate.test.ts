@@ -36,6 +36,7 @@ test('greedy text is the published one, its tokens too, and score gives their lo
   const { tokens, logProb, ...generated } = JSON.parse(json) as Generated
   expect({ ...generated, stderr }).toMatchObject({ text: stdout, finish: 'length', stderr: '' })
   expect(tokens.map(({ token }) => token)).toEqual(expected.greedy_ids)
+  expect(tokens.map((token) => token.text).join('')).toBe(stdout)
   for (const { token, logProb: own, topLogProbs } of tokens) {
     expect(topLogProbs).toHaveLength(2)
     expect(topLogProbs![0]).toMatchObject({ token, logProb: own })
