@@ -1,1 +1,1 @@
-export {}
+export { type LikelihoodMetrics, likelihoodMetrics } from './likelihood.ts'

@@ -1,21 +1,16 @@
 import { DataError } from '../base/errors.ts'
 import { score as scoreTokens } from '../decode/index.ts'
+import { type LikelihoodMetrics, likelihoodMetrics } from '../metrics/index.ts'
 import type { TextModel } from './text-model.ts'
 
 /** How likely a text is under a model; natural logarithms. */
-export interface TextScore {
+export interface TextScore extends LikelihoodMetrics {
   /** Σ log p(token | what came before), over the scored tokens. */
   readonly logProb: number
   /** Scored tokens: all, or all but the first when the tokenizer has no start token to predict that one from. */
   readonly tokens: number
   /** UTF-8 bytes of the scored tokens' text. */
   readonly bytes: number
-  readonly natsPerToken: number
-  readonly bitsPerToken: number
-  readonly natsPerByte: number
-  readonly bitsPerByte: number
-  /** exp(natsPerToken). */
-  readonly perplexity: number
 }
 
 export interface ScoreTextOptions {
@@ -44,8 +39,9 @@ export async function scoreText(model: TextModel, text: string, { signal, onProg
     logProb += total
     onProgress?.(window.end - 1, tokens.length - 1)
   }
-  const bytes = new TextEncoder().encode(text).length
-  return summarise(logProb, tokens.length - 1, bytes)
+  const unscored = start.length === 0 ? byteLength(tokenizer.decode(tokens.slice(0, 1))) : 0
+  const counts = { logProb, tokens: tokens.length - 1, bytes: byteLength(text) - unscored }
+  return { ...counts, ...likelihoodMetrics(counts) }
 }
 
 interface Window {
@@ -68,17 +64,6 @@ export function scoringWindows(length: number, context: number): Window[] {
   return windows
 }
 
-function summarise(logProb: number, tokens: number, bytes: number): TextScore {
-  const [natsPerToken, natsPerByte] = [-logProb / tokens, -logProb / bytes]
-  const bits = 1 / Math.LN2
-  return {
-    logProb,
-    tokens,
-    bytes,
-    natsPerToken,
-    bitsPerToken: natsPerToken * bits,
-    natsPerByte,
-    bitsPerByte: natsPerByte * bits,
-    perplexity: Math.exp(natsPerToken),
-  }
+function byteLength(text: string): number {
+  return new TextEncoder().encode(text).length
 }
