@@ -1,9 +1,10 @@
 import { OptionError } from '../base/errors.ts'
 import { and, type Rule, within } from '../base/visibility.ts'
-import { concat, type Dimension, reshape, scalar, type Tensor, transpose, where } from '../tensor/index.ts'
+import { concat, type Dimension, expand, reshape, scalar, type Tensor, transpose, where } from '../tensor/index.ts'
 import { attend } from './attend.ts'
 import { Linear, type LinearOptions } from './linear.ts'
 import type { Positions } from './positions.ts'
+import { checkSizes } from './sizes.ts'
 import { type TracedColumns, traceVisibility } from './visibility.ts'
 
 /** Keys and values `[batch, kvHead, slot, headWidth]`. */
@@ -42,6 +43,8 @@ export interface AttentionOptions {
   readonly narrow?: Rule
 }
 
+export const attentionOptionNames = ['heads', 'keyValueHeads', 'headWidth', 'narrow'] satisfies (keyof AttentionOptions)[]
+
 /** Only slots less than `window` positions away. */
 export function sliding(window: number): Rule {
   return within(window)
@@ -58,8 +61,14 @@ export function visibilityBias(slots: Slots, narrow?: Rule): Tensor {
   const seen = traceVisibility(rule, slots.columns, columns)
   const filled = reshape(valid, [valid.shape[0]!, 1, valid.shape[1]!])
   const pastBias = where(filled, where(seen, 0, hidden), hidden)
-  const joined = concat([pastBias, bias], -1)
+  const joined = concat(alike(pastBias, bias), -1)
   return reshape(joined, [joined.shape[0]!, 1, joined.shape[1]!, joined.shape[2]!])
+}
+
+/** Two tensors `[batch or 1, …]` with the same batch. */
+function alike(a: Tensor, b: Tensor): Tensor[] {
+  const batch = a.shape[0] === 1 ? b.shape[0]! : a.shape[0]!
+  return [a, b].map((tensor) => (tensor.shape[0] === 1 ? expand(tensor, tensor.shape.with(0, batch)) : tensor))
 }
 
 export interface AttentionSettings extends AttentionOptions {
@@ -119,6 +128,8 @@ export class Attention {
 }
 
 function checkHeads(width: number, heads: number, keyValueHeads: number, headWidth: number): void {
+  checkSizes({ width, heads, keyValueHeads })
+  if (Number.isInteger(headWidth)) checkSizes({ headWidth })
   if (!Number.isInteger(headWidth) || heads % keyValueHeads !== 0) {
     throw new OptionError(`${heads} heads and ${keyValueHeads} key-value heads at width ${width}`, {
       expected: 'heads that divide the width, and key-value heads that divide the heads',

@@ -11,6 +11,7 @@ import {
 } from '../tensor/index.ts'
 import { toTensor } from '../tensor/tensor.ts'
 import { normal } from './initializers.ts'
+import { checkSizes } from './sizes.ts'
 
 export interface LinearOptions {
   /** Default: normal with deviation 0.02 (GPT-2). */
@@ -19,12 +20,13 @@ export interface LinearOptions {
   readonly bias?: Initializer
 }
 
-/** y = x·Wᵀ (+ b) over the last axis; W is `[outputs, inputs]`. */
+/** y = x·Wᵀ (+ b) over the last axis; W is `[outputs, inputs]`. Throws OptionError on sizes below 1. */
 export class Linear {
   readonly weight: Variable
   readonly bias?: Variable
 
   constructor(inputs: number, outputs: number, { weight = normal(0.02), bias }: LinearOptions = {}) {
+    checkSizes({ inputs, outputs })
     this.weight = parameter([outputs, inputs], weight)
     if (bias !== undefined) this.bias = parameter([outputs], bias)
   }

@@ -1,13 +1,14 @@
-import { OptionError } from '../base/errors.ts'
+import { refuseUnknown } from '../base/options.ts'
 import type { Rule } from '../base/visibility.ts'
 import { add, type Initializer, type Tensor } from '../tensor/index.ts'
-import { Attention, type AttentionOptions, type KeyValues, type Slots, visibilityBias } from './attention.ts'
+import { Attention, type AttentionOptions, attentionOptionNames, type KeyValues, type Slots, visibilityBias } from './attention.ts'
 import { Embedding } from './embedding.ts'
 import { normal } from './initializers.ts'
 import type { LinearOptions } from './linear.ts'
 import type { Mlp, MlpFactory } from './mlp.ts'
 import type { Norm, NormFactory } from './norm.ts'
 import type { Positions, PositionsFactory } from './positions.ts'
+import { checkSizes } from './sizes.ts'
 
 /** A decoder-only transformer, put together from values. */
 export interface TransformerOptions {
@@ -24,6 +25,19 @@ export interface TransformerOptions {
   readonly weight?: Initializer
   readonly bias?: Initializer
 }
+
+const optionNames = [
+  'vocabularySize',
+  'context',
+  'width',
+  'layers',
+  'attention',
+  'mlp',
+  'norm',
+  'positions',
+  'weight',
+  'bias',
+] satisfies (keyof TransformerOptions)[]
 
 export interface BackboneOutput {
   /** `[batch, slot, width]`, normalised: what heads read. */
@@ -51,6 +65,7 @@ class Block {
 
   constructor({ width, attention, mlp, norm, positions, linear, output }: BlockSettings) {
     this.input_layernorm = norm(width)
+    refuseUnknown(attention, attentionOptionNames, 'attention')
     this.self_attn = new Attention({ ...attention, width, linear, output, positions })
     this.post_attention_layernorm = norm(width)
     this.mlp = mlp({ width, linear, output })
@@ -64,7 +79,8 @@ class Block {
 }
 
 /**
- * Slots → hidden states. Field names are the keys of public Llama-family checkpoints.
+ * Slots → hidden states. Field names are the keys of public Llama-family checkpoints. Throws OptionError on unknown options and on
+ * sizes that do not fit.
  *
  * @example
  * ```ts
@@ -84,6 +100,7 @@ export class Transformer {
   readonly vocabularySize: number
 
   constructor(options: TransformerOptions) {
+    refuseUnknown(options, optionNames, 'Transformer')
     const { vocabularySize, context, width, layers } = options
     checkSizes({ vocabularySize, context, width, layers })
     const { weight = normal(0.02), bias } = options
@@ -124,11 +141,5 @@ export class Transformer {
       return result.added
     })
     return { hidden: this.norm.forward(x), added }
-  }
-}
-
-function checkSizes(sizes: Readonly<Record<string, number>>): void {
-  for (const [name, size] of Object.entries(sizes)) {
-    if (!Number.isInteger(size) || size < 1) throw new OptionError(`${name} is ${size}`, { expected: 'an integer ≥ 1' })
   }
 }

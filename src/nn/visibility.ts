@@ -1,17 +1,17 @@
 import { GraphError } from '../base/errors.ts'
-import type { Plan } from '../base/model.ts'
-import { type Column, columnOf, columnsRead, foldRule, type Rule } from '../base/visibility.ts'
+import type { SlotColumns } from '../base/model.ts'
+import { type Column, columnOf, foldRule, type Rule } from '../base/visibility.ts'
+import { sameShape } from '../tensor/dimension.ts'
 import { add, and, constant, equal, expand, less, lessOrEqual, not, or, reshape, scalar, type Tensor } from '../tensor/index.ts'
 
 /** Integer columns of slots as tensors `[batch or 1, slot]`. Only those that the rule reads are needed. */
 export type TracedColumns = { readonly [C in Column]?: Tensor }
 
-/** The columns of a plan that a rule reads, as constants `[1, slot]`. */
-export function constantColumns(plan: Plan, rule: Rule = plan.visibility): TracedColumns {
-  const columns = columnsRead(rule).map((name) => [
-    name,
-    constant(Int32Array.from(columnOf(plan, name)), [1, plan.length], 'int32'),
-  ])
+/** All columns of slots, as constants `[1, slot]`. What no rule reads is in no program. */
+export function constantColumns(slots: SlotColumns): TracedColumns {
+  const axes = slots.position.map((_, axis): Column => `position${axis}`)
+  const names: Column[] = ['role', 'group', 'segment', 'parent', 'enter', 'exit', ...axes]
+  const columns = names.map((name) => [name, constant(Int32Array.from(columnOf(slots, name)), [1, slots.length], 'int32')])
   return Object.fromEntries(columns) as TracedColumns
 }
 
@@ -31,13 +31,15 @@ export function traceVisibility(rule: Rule, queries: TracedColumns, keys: Traced
     const spread = reshape(column, column.shape.toSpliced(axis, 0, 1))
     return of.plus === 0 ? spread : add(spread, of.plus)
   }
-  return foldRule<Tensor>(rule, {
+  const mask = foldRule<Tensor>(rule, {
     constant: (value) => expand(scalar(Number(value), 'bool'), shape),
     compare: (left, relation, right) => compare[relation](operand(left), operand(right)),
     and,
     or,
     not,
   })
+  // A rule about one side only has size 1 on the other.
+  return sameShape(mask.shape.slice(1), shape.slice(1)) ? mask : expand(mask, [mask.shape[0]!, ...shape.slice(1)])
 }
 
 type Compare = Parameters<typeof foldRule<Tensor>>[1]['compare']
