@@ -1,4 +1,5 @@
 import { elementCount } from '../base/dtype.ts'
+import { OptionError } from '../base/errors.ts'
 import type { Initializer } from '../tensor/index.ts'
 
 /** All 0. */
@@ -7,13 +8,15 @@ export const zeros: Initializer = (shape) => new Float32Array(elementCount(shape
 /** All 1. */
 export const ones: Initializer = (shape) => new Float32Array(elementCount(shape)).fill(1)
 
-/** Normal with mean 0. */
+/** Normal with mean 0. Throws OptionError unless `deviation` is finite and ≥ 0. */
 export function normal(deviation: number): Initializer {
+  checkSpread('deviation', deviation)
   return (shape, rng) => rng.fillNormal(new Float32Array(elementCount(shape))).map((x) => x * deviation)
 }
 
-/** Uniform in [−limit, limit). */
+/** Uniform in [−limit, limit). Throws OptionError unless `limit` is finite and ≥ 0. */
 export function uniform(limit: number): Initializer {
+  checkSpread('limit', limit)
   return (shape, rng) => rng.fillUniform(new Float32Array(elementCount(shape))).map((x) => (2 * x - 1) * limit)
 }
 
@@ -25,3 +28,8 @@ export const glorotUniform: Initializer = (shape, rng) => {
 
 /** Normal with variance 2 / inputs; for weights `[outputs, inputs]`. He et al. 2015. */
 export const heNormal: Initializer = (shape, rng) => normal(Math.sqrt(2 / elementCount(shape.slice(1))))(shape, rng)
+
+function checkSpread(name: string, value: number): void {
+  if (!(value >= 0 && value < Number.POSITIVE_INFINITY))
+    throw new OptionError(`${name} is ${value}`, { expected: 'a finite number ≥ 0' })
+}

@@ -1,3 +1,5 @@
+import { OptionError } from '../base/errors.ts'
+import { refuseUnknown } from '../base/options.ts'
 import {
   layerNorm as applyLayerNorm,
   rmsNorm as applyRmsNorm,
@@ -46,12 +48,23 @@ class RmsNorm implements Norm {
   }
 }
 
-/** Layer normalisation. Ba et al. 2016. */
-export function layerNorm({ epsilon = 1e-5, bias = true }: { epsilon?: number; bias?: boolean } = {}): NormFactory {
+/** Layer normalisation. Ba et al. 2016. Throws OptionError on a bad epsilon or unknown options. */
+export function layerNorm(options: { readonly epsilon?: number; readonly bias?: boolean } = {}): NormFactory {
+  refuseUnknown(options, ['epsilon', 'bias'], 'layerNorm')
+  const { epsilon = 1e-5, bias = true } = options
+  checkEpsilon(epsilon)
   return (width) => new LayerNorm(width, { epsilon, bias })
 }
 
-/** Root-mean-square normalisation. Zhang & Sennrich 2019. */
-export function rmsNorm({ epsilon = 1e-5 }: { epsilon?: number } = {}): NormFactory {
+/** Root-mean-square normalisation. Zhang & Sennrich 2019. Throws OptionError on a bad epsilon or unknown options. */
+export function rmsNorm(options: { readonly epsilon?: number } = {}): NormFactory {
+  refuseUnknown(options, ['epsilon'], 'rmsNorm')
+  const { epsilon = 1e-5 } = options
+  checkEpsilon(epsilon)
   return (width) => new RmsNorm(width, epsilon)
+}
+
+function checkEpsilon(epsilon: number): void {
+  if (!(epsilon >= 0 && epsilon < Number.POSITIVE_INFINITY))
+    throw new OptionError(`epsilon is ${epsilon}`, { expected: 'a finite number ≥ 0' })
 }

@@ -1,4 +1,5 @@
 import { OptionError } from '../base/errors.ts'
+import { refuseUnknown } from '../base/options.ts'
 import {
   add,
   cast,
@@ -48,6 +49,7 @@ class RotaryPositions implements Positions {
 
   rotate(x: Tensor, position: Tensor): Tensor {
     const width = x.shape.at(-1) as number
+    if (width % 2 !== 0) throw new OptionError(`rotary positions with heads of width ${width}`, { expected: 'an even width' })
     const half = width / 2
     const frequencies = Array.from({ length: half }, (_, i) => this.#base ** (-i / half))
     // [batch or 1, 1, slot, half]
@@ -63,8 +65,14 @@ export function learned(): PositionsFactory {
   return ({ width, context }) => new LearnedPositions(context, width)
 }
 
-/** Rotates pairs (i, i + half) of queries and keys by position / base^(2i/width). Su et al. 2021. */
-export function rotary({ base = 10000 }: { base?: number } = {}): PositionsFactory {
-  if (!(base > 0)) throw new OptionError(`rotary base ${base}`, { expected: 'a number > 0' })
+/**
+ * Rotates pairs (i, i + half) of queries and keys by position / base^(2i/width). Su et al. 2021. Throws OptionError on a bad base or
+ * unknown options; the model does on heads of odd width.
+ */
+export function rotary(options: { readonly base?: number } = {}): PositionsFactory {
+  refuseUnknown(options, ['base'], 'rotary')
+  const { base = 10000 } = options
+  if (!(base > 0 && base < Number.POSITIVE_INFINITY))
+    throw new OptionError(`rotary base ${base}`, { expected: 'a finite number > 0' })
   return () => new RotaryPositions(base)
 }
