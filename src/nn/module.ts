@@ -3,7 +3,8 @@ import type { Rng } from '../base/rng.ts'
 import { Variable } from '../tensor/index.ts'
 
 /**
- * A module is a plain object whose fields are variables, modules, and arrays of these. The dotted path of a variable equals its key in
+ * A module is an object of a class whose fields are variables, modules, and arrays of these. Plain records are options and are not
+ * searched, except where a record of modules is itself what is asked for: `parameters({ backbone, head })`. The dotted path of a variable equals its key in
  * public checkpoints. A variable reached twice (tied weights) has the first path.
  */
 export type Module = object
@@ -22,7 +23,8 @@ export interface Place {
 export function* placesIn(module: Module): Generator<Place, void, undefined> {
   const entered = new Set<object>()
   const within = function* (holder: object, prefix: string): Generator<Place, void, undefined> {
-    if (entered.has(holder) || holder instanceof Variable || !(Array.isArray(holder) || isModule(holder))) return
+    const searched = holder === module || Array.isArray(holder) || isModule(holder)
+    if (entered.has(holder) || holder instanceof Variable || !searched) return
     entered.add(holder)
     for (const [field, value] of Object.entries(holder)) {
       if (value === null || typeof value !== 'object') continue
@@ -40,7 +42,6 @@ export function namedVariables(module: Module): Map<string, Variable> {
   return new Map(Array.from(paths, ([variable, path]) => [path, variable]))
 }
 
-// Class instances are modules; plain records are options and are not searched.
 function isModule(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value)
   return (
