@@ -1,4 +1,4 @@
-import type { HostTensor, TypedArray } from '../base/dtype.ts'
+import { arrayTypes, elementCount, type HostTensor, type TypedArray } from '../base/dtype.ts'
 import { MismatchError } from '../base/errors.ts'
 import { fromHalf } from '../base/half.ts'
 import type { Variable } from '../tensor/index.ts'
@@ -72,6 +72,9 @@ function differenceOf(name: string, { dtype, shape }: Variable, tensor: HostTens
   const fits =
     tensor.shape.length === shape.length && shape.every((size, axis) => typeof size !== 'number' || size === tensor.shape[axis])
   const widens = dtype === 'float32' && (tensor.dtype === 'float16' || tensor.dtype === 'bfloat16')
+  const { length } = tensor.data
+  if (!(tensor.data instanceof arrayTypes[tensor.dtype]) || length !== elementCount(tensor.shape))
+    return [`${name} has ${length} values for ${tensor.dtype} [${tensor.shape.join(', ')}]`]
   if (fits && (tensor.dtype === dtype || widens)) return []
   return [`${name} is ${tensor.dtype} [${tensor.shape.join(', ')}] and not ${dtype} [${shape.map(String).join(', ')}]`]
 }
