@@ -1,6 +1,7 @@
 import { ShapeError } from '../base/errors.ts'
 import type { Embedding } from '../nn/embedding.ts'
 import { Linear, linear } from '../nn/linear.ts'
+import { sameShape } from '../tensor/dimension.ts'
 import {
   customGradient,
   exp,
@@ -57,10 +58,13 @@ export function tiedHead(embedding: Embedding): CategoricalHead {
   return new TiedHead(embedding)
 }
 
-/** log p(target): logits `[…, class]` and int targets `[…]` → `[…]`. The gradient is one-hot − softmax, in one pass. */
+/**
+ * log p(target): logits `[…, class]` and int targets `[…]` → `[…]`. The gradient is one-hot − softmax, in one pass. Throws ShapeError
+ * unless there is one target per row of logits.
+ */
 export function categoricalLogProb(logits: TensorOperand, targets: TensorOperand): Tensor {
   const [scores, ids] = [toTensor(logits), toTensor(targets)]
-  if (scores.rank !== ids.rank + 1)
+  if (scores.rank < 1 || !sameShape(scores.shape.slice(0, -1), ids.shape))
     throw new ShapeError(`targets ${describeType(ids)} for logits ${describeType(scores)}`, { expected: 'one target per row' })
   const places = unsqueeze(ids, -1)
   const logProbs = logSoftmax(scores)
