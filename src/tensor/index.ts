@@ -51,7 +51,18 @@ export { concat, expand, pad, reshape, slice, split, squeeze, transpose, unsquee
 export { constant, input, range, size } from './ops/leaf.ts'
 export { type MatmulOptions, matmul } from './ops/linear.ts'
 export { layerNorm, rmsNorm } from './ops/normalization.ts'
-export { argmax, cumulativeSum, logSoftmax, logSumExp, max, mean, type ReduceOptions, softmax, sum } from './ops/reduction.ts'
+export {
+  argmax,
+  type CumulativeOptions,
+  cumulativeSum,
+  logSoftmax,
+  logSumExp,
+  max,
+  mean,
+  type ReduceOptions,
+  softmax,
+  sum,
+} from './ops/reduction.ts'
 export { type CompileOptions, compile, type OnnxExportOptions, type Outputs, type Program, type RunOptions } from './program.ts'
 export { maskOutsideNucleus, sampleCategorical } from './sampling.ts'
 export { type Operand, Tensor, type TensorOperand, type TensorType } from './tensor.ts'

@@ -1,5 +1,7 @@
+import * as v from 'valibot'
 import type { HostTensor } from '../base/dtype.ts'
 import { DisposedError, DTypeError, OptionError } from '../base/errors.ts'
+import { callable, checkOptions } from '../base/options.ts'
 import { SerialQueue } from '../base/serial.ts'
 import { encodeOnnx, type OnnxModel } from '../formats/onnx.ts'
 import type { Device, Feed, Fetch, SessionId, SessionOptions } from '../platform/device.ts'
@@ -7,7 +9,6 @@ import { emit } from './emit.ts'
 import { consumersOf } from './graph.ts'
 import { isSafeInPlace } from './in-place.ts'
 import { bindShape, checkFeed, type FeedValue, refuseContradictions } from './input-spec.ts'
-import { checkOptions, compileSchema, runSchema } from './options.ts'
 import { checkWindows, type RowWindows, rowsFetch, windowOf } from './row-windows.ts'
 import { checkSizes, type SizeCheck, sizeChecks } from './size-checks.ts'
 import type { Tensor } from './tensor.ts'
@@ -24,6 +25,20 @@ export interface CompileOptions {
   readonly name?: string
   readonly optimization?: NonNullable<SessionOptions['optimization']>
 }
+
+const compileSchema = v.strictObject({
+  device: v.optional(v.custom<object>((value) => typeof value === 'object' && value !== null, 'must be a device')),
+  frozen: v.optional(v.boolean()),
+  inPlace: v.optional(v.boolean()),
+  name: v.optional(v.string()),
+  optimization: v.optional(v.picklist(['disabled', 'basic', 'extended', 'all'])),
+})
+
+const runSchema = v.strictObject({
+  only: v.optional(v.array(v.string())),
+  guard: v.optional(callable),
+  rows: v.optional(v.instance(Map)),
+})
 
 type OutputNames<R extends Results> = { [K in keyof R]: R[K] extends Tensor ? K : never }[keyof R]
 export type Outputs<R extends Results> = { readonly [K in OutputNames<R>]: HostTensor }

@@ -123,9 +123,22 @@ export function describeType({ dtype, shape }: TensorType): string {
   return `${dtype}${formatShape(shape)}`
 }
 
-/** The same error, naming an op, its operands and the caller's line. */
+/** Runs what a function does with its operands before it applies ops; its mistakes too name the function, the operands and the line. */
+export function located<T>(name: string, operands: readonly TensorOperand[], task: (...tensors: Tensor[]) => T): T {
+  const tensors = operands.map(toTensor)
+  try {
+    return task(...tensors)
+  } catch (error) {
+    throw locate(error, name, tensors, captureSite())
+  }
+}
+
+const isLocated = Symbol('located')
+
+/** The same error, naming an op, its operands and the caller's line, unless it names them already. */
 export function locate(error: unknown, name: string, inputs: readonly Tensor[], site: Site): unknown {
-  if (!(error instanceof NextxError)) return error
+  if (!(error instanceof NextxError) || Object.hasOwn(error, isLocated)) return error
+  Object.defineProperty(error, isLocated, { value: true })
   const place = siteLine(site)
   error.message = `${name}(${inputs.map(describeType).join(', ')})${place === undefined ? '' : ` at ${place}`}: ${error.message}`
   return error

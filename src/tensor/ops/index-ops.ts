@@ -1,7 +1,7 @@
 import { type DType, isFloat } from '../../base/dtype.ts'
-import { DTypeError, ShapeError } from '../../base/errors.ts'
+import { DTypeError, OptionError, ShapeError } from '../../base/errors.ts'
 import { type Dimension, formatShape, type Shape, sameDimension, sameShape } from '../dimension.ts'
-import { apply, type Op, type ReferenceValue, type Tensor, type TensorOperand, type TensorType, toTensor } from '../tensor.ts'
+import { apply, located, type Op, type ReferenceValue, type Tensor, type TensorOperand, type TensorType } from '../tensor.ts'
 import { forEachIndex, stridesOf } from './broadcast.ts'
 import { resolveAxis } from './layout.ts'
 import { mapLines } from './reduction.ts'
@@ -192,14 +192,14 @@ export const indexing = {
 
 /** Rows (or other slices) of `table` chosen by `indices` along an axis (default 0). Negative indices count from the end. */
 export function gather(table: TensorOperand, indices: TensorOperand, axis = 0): Tensor {
-  const tensor = toTensor(table)
-  return apply(gatherRow, [tensor, indices], { axis: resolveAxis(axis, tensor.rank) })
+  return located('gather', [table, indices], (x, ids) => apply(gatherRow, [x!, ids!], { axis: resolveAxis(axis, x!.rank) }))
 }
 
 /** One element per index along an axis (default: last); `indices` has the rank of `x`, and its other sizes at most. */
 export function gatherElements(x: TensorOperand, indices: TensorOperand, axis = -1): Tensor {
-  const tensor = toTensor(x)
-  return apply(gatherElementsRow, [tensor, indices], { axis: resolveAxis(axis, tensor.rank) })
+  return located('gatherElements', [x, indices], (values, ids) =>
+    apply(gatherElementsRow, [values!, ids!], { axis: resolveAxis(axis, values!.rank) }),
+  )
 }
 
 /** `x` with `updates` written at, or added to, the places that `indices` name along an axis. */
@@ -210,8 +210,11 @@ export function scatterElements(
   axis = -1,
   reduction: 'none' | 'add' = 'none',
 ): Tensor {
-  const tensor = toTensor(x)
-  return apply(scatterElementsRow, [tensor, indices, updates], { axis: resolveAxis(axis, tensor.rank), reduction })
+  return located('scatterElements', [x, indices, updates], (values, ids, given) => {
+    if (reduction !== 'none' && reduction !== 'add')
+      throw new OptionError(`reduction ${String(reduction)}`, { expected: "'none' or 'add'" })
+    return apply(scatterElementsRow, [values!, ids!, given!], { axis: resolveAxis(axis, values!.rank), reduction })
+  })
 }
 
 /** A new last axis of size `classes`: 1 at the index, 0 elsewhere; all 0 where the index is negative or too large. */
@@ -221,7 +224,8 @@ export function oneHot(indices: TensorOperand, classes: number, dtype: DType = '
 
 /** The k largest values along an axis (default: last), largest first, and their indices (int64). */
 export function topK(x: TensorOperand, k: number, axis = -1): { values: Tensor; indices: Tensor } {
-  const tensor = toTensor(x)
-  const indices = apply(topKIndicesRow, [tensor], { axis: resolveAxis(axis, tensor.rank), k })
-  return { values: gatherElements(tensor, indices, axis), indices }
+  return located('topK', [x], (tensor) => {
+    const indices = apply(topKIndicesRow, [tensor!], { axis: resolveAxis(axis, tensor!.rank), k })
+    return { values: gatherElements(tensor!, indices, axis), indices }
+  })
 }

@@ -12,7 +12,7 @@ import {
   subtractDimensions,
   toDimension,
 } from '../dimension.ts'
-import { apply, type Op, type ReferenceContext, type Tensor, type TensorOperand, toTensor } from '../tensor.ts'
+import { apply, located, type Op, type ReferenceContext, type Tensor, type TensorOperand } from '../tensor.ts'
 import { broadcastOffset, broadcastShapes, forEachIndex, stridesOf } from './broadcast.ts'
 
 type SizeLike = number | string | SymbolicDimension
@@ -204,9 +204,10 @@ function concatReference(
 
 /** The same elements in another shape; one size may be -1 (inferred). */
 export function reshape(x: TensorOperand, shape: readonly SizeLike[]): Tensor {
-  const tensor = toTensor(x)
-  const resolved = resolveUnknown(tensor.shape, shape)
-  return sameShape(resolved, tensor.shape) ? tensor : apply(reshapeRow, [tensor], { shape: resolved })
+  return located('reshape', [x], (tensor) => {
+    const resolved = resolveUnknown(tensor!.shape, shape)
+    return sameShape(resolved, tensor!.shape) ? tensor! : apply(reshapeRow, [tensor!], { shape: resolved })
+  })
 }
 
 function resolveUnknown(from: Shape, to: readonly SizeLike[]): Shape {
@@ -235,8 +236,9 @@ function quotient(numerators: Shape, denominators: Shape): Dimension | undefined
 
 /** Axes in a new order. Default: the last two swapped. */
 export function transpose(x: TensorOperand, permutation?: readonly number[]): Tensor {
-  const tensor = toTensor(x)
-  return apply(transposeRow, [tensor], { permutation: permutation ?? swapLastTwo(tensor.rank) })
+  return located('transpose', [x], (tensor) =>
+    apply(transposeRow, [tensor!], { permutation: permutation === undefined ? swapLastTwo(tensor!.rank) : [...permutation] }),
+  )
 }
 
 function swapLastTwo(rank: number): number[] {
@@ -247,69 +249,67 @@ function swapLastTwo(rank: number): number[] {
 
 /** Repeats axes of size 1 to the given shape. */
 export function expand(x: TensorOperand, shape: readonly SizeLike[]): Tensor {
-  const tensor = toTensor(x)
-  const target = shape.map(toDimension)
-  return sameShape(target, tensor.shape) ? tensor : apply(expandRow, [tensor], { shape: target })
+  return located('expand', [x], (tensor) => {
+    const target = shape.map(toDimension)
+    return sameShape(target, tensor!.shape) ? tensor! : apply(expandRow, [tensor!], { shape: target })
+  })
 }
 
 /** Elements `[start, end)` of one axis; negative positions count from the end of an axis. */
 export function slice(x: TensorOperand, axis: number, start: Dimension, end?: Dimension): Tensor {
-  const tensor = toTensor(x)
-  const at = resolveAxis(axis, tensor.rank)
-  const size = tensor.shape[at]!
-  const fromEnd = (position: Dimension) => (typeof position === 'number' && position < 0 ? addDimensions(size, position) : position)
-  return apply(sliceRow, [tensor], { axis: at, start: fromEnd(start), end: fromEnd(end ?? size) })
+  return located('slice', [x], (tensor) => {
+    const at = resolveAxis(axis, tensor!.rank)
+    const size = tensor!.shape[at]!
+    const fromEnd = (position: Dimension) =>
+      typeof position === 'number' && position < 0 ? addDimensions(size, position) : position
+    return apply(sliceRow, [tensor!], { axis: at, start: fromEnd(start), end: fromEnd(end ?? size) })
+  })
 }
 
 /** Zeros before and after along one axis. */
 export function pad(x: TensorOperand, axis: number, before: Dimension, after: Dimension): Tensor {
-  const tensor = toTensor(x)
-  return apply(padRow, [tensor], { axis: resolveAxis(axis, tensor.rank), before, after })
+  return located('pad', [x], (tensor) => apply(padRow, [tensor!], { axis: resolveAxis(axis, tensor!.rank), before, after }))
 }
 
 /** Tensors one after another along an axis. */
 export function concat(tensors: readonly TensorOperand[], axis: number): Tensor {
-  const all = tensors.map(toTensor)
-  if (all.length === 0) throw new ShapeError('concat of no tensors', { expected: 'at least one' })
-  return all.length === 1 ? all[0]! : apply(concatRow, all, { axis: resolveAxis(axis, all[0]!.rank) })
+  return located('concat', tensors, (...all) => {
+    if (all.length === 0) throw new ShapeError('nothing to join', { expected: 'at least one tensor' })
+    const at = resolveAxis(axis, all[0]!.rank)
+    return all.length === 1 ? all[0]! : apply(concatRow, all, { axis: at })
+  })
 }
 
 /** Consecutive pieces of an axis with the given sizes, or `count` equal ones. */
 export function split(x: TensorOperand, axis: number, sizes: number | readonly Dimension[]): Tensor[] {
-  const tensor = toTensor(x)
-  const total = tensor.shape[resolveAxis(axis, tensor.rank)]!
-  const pieces = typeof sizes === 'number' ? equalPieces(total, sizes) : sizes
-  if (!sameDimension(pieces.reduce(addDimensions, 0 as Dimension), total)) {
-    throw new ShapeError(`pieces [${pieces.join(', ')}] do not add up to ${total}`, { expected: 'sizes that cover the axis' })
-  }
-  let start: Dimension = 0
-  return pieces.map((size) => {
-    const end = addDimensions(start, size)
-    const piece = slice(tensor, axis, start, end)
-    start = end
-    return piece
+  return located('split', [x], (tensor) => {
+    const total = tensor!.shape[resolveAxis(axis, tensor!.rank)]!
+    const pieces = typeof sizes === 'number' ? equalPieces(total, sizes) : sizes
+    if (!sameDimension(pieces.reduce(addDimensions, 0 as Dimension), total)) {
+      throw new ShapeError(`pieces [${pieces.join(', ')}] do not add up to ${total}`, { expected: 'sizes that cover the axis' })
+    }
+    const starts = pieces.map((_, i) => pieces.slice(0, i).reduce(addDimensions, 0 as Dimension))
+    return pieces.map((size, i) => slice(tensor!, axis, starts[i]!, addDimensions(starts[i]!, size)))
   })
 }
 
 function equalPieces(total: Dimension, count: number): Dimension[] {
   const size = divideDimensions(total, count)
-  if (size === undefined)
+  if (size === undefined || !Number.isInteger(count) || count < 1)
     throw new ShapeError(`${total} does not split into ${count} equal pieces`, { expected: 'a divisor of the size' })
   return new Array<Dimension>(count).fill(size)
 }
 
 /** Inserts an axis of size 1. */
 export function unsqueeze(x: TensorOperand, axis: number): Tensor {
-  const tensor = toTensor(x)
-  const at = resolveAxis(axis, tensor.rank + 1)
-  return reshape(tensor, tensor.shape.toSpliced(at, 0, 1))
+  return located('unsqueeze', [x], (tensor) => reshape(tensor!, tensor!.shape.toSpliced(resolveAxis(axis, tensor!.rank + 1), 0, 1)))
 }
 
 /** Removes an axis of size 1. */
 export function squeeze(x: TensorOperand, axis: number): Tensor {
-  const tensor = toTensor(x)
-  const at = resolveAxis(axis, tensor.rank)
-  if (tensor.shape[at] !== 1)
-    throw new ShapeError(`axis ${axis} of ${formatShape(tensor.shape)} has size ${tensor.shape[at]}`, { expected: '1' })
-  return reshape(tensor, tensor.shape.toSpliced(at, 1))
+  return located('squeeze', [x], (tensor) => {
+    const at = resolveAxis(axis, tensor!.rank)
+    if (tensor!.shape[at] !== 1) throw new ShapeError(`axis ${axis} has size ${tensor!.shape[at]}`, { expected: '1' })
+    return reshape(tensor!, tensor!.shape.toSpliced(at, 1))
+  })
 }

@@ -1,7 +1,8 @@
 import { isFloat } from '../../base/dtype.ts'
-import { DTypeError, ShapeError } from '../../base/errors.ts'
+import { DTypeError, OptionError, ShapeError } from '../../base/errors.ts'
+import { refuseUnknown } from '../../base/options.ts'
 import { type Dimension, formatShape, type Shape, sameDimension } from '../dimension.ts'
-import { apply, type Emitter, type Op, type ReferenceValue, type Tensor, type TensorOperand } from '../tensor.ts'
+import { apply, type Emitter, located, type Op, type ReferenceValue, type Tensor, type TensorOperand } from '../tensor.ts'
 import { broadcastOffset, broadcastShapes, forEachIndex, stridesOf } from './broadcast.ts'
 
 type MatmulAttributes = { readonly transposeA: boolean; readonly transposeB: boolean; readonly scale: number }
@@ -97,11 +98,12 @@ export interface MatmulOptions {
   readonly scale?: number
 }
 
-/** scale · a·b over the last two axes; leading axes broadcast. */
-export function matmul(
-  a: TensorOperand,
-  b: TensorOperand,
-  { transposeA = false, transposeB = false, scale = 1 }: MatmulOptions = {},
-): Tensor {
-  return apply(matmulRow, [a, b], { transposeA, transposeB, scale })
+/** scale · a·b over the last two axes; leading axes broadcast. Throws ShapeError, DTypeError or OptionError. */
+export function matmul(a: TensorOperand, b: TensorOperand, options: MatmulOptions = {}): Tensor {
+  return located('matmul', [a, b], () => {
+    refuseUnknown(options, ['transposeA', 'transposeB', 'scale'], 'matmul')
+    const { transposeA = false, transposeB = false, scale = 1 } = options
+    if (!Number.isFinite(scale)) throw new OptionError(`scale is ${scale}`, { expected: 'a finite number' })
+    return apply(matmulRow, [a, b], { transposeA, transposeB, scale })
+  })
 }

@@ -1,16 +1,8 @@
 import { type DType, isFloat } from '../../base/dtype.ts'
 import { DTypeError, ShapeError } from '../../base/errors.ts'
+import { refuseUnknown } from '../../base/options.ts'
 import { type Dimension, formatShape, multiplyDimensions } from '../dimension.ts'
-import {
-  apply,
-  describeType,
-  type Op,
-  type ReferenceValue,
-  type Tensor,
-  type TensorOperand,
-  type TensorType,
-  toTensor,
-} from '../tensor.ts'
+import { apply, located, type Op, type ReferenceValue, type Tensor, type TensorOperand, type TensorType } from '../tensor.ts'
 import { forEachIndex, stridesOf } from './broadcast.ts'
 import { stopGradient } from './control.ts'
 import { add, cast, divide, exp, finite, log, subtract, where } from './elementwise.ts'
@@ -102,7 +94,7 @@ function logSoftmaxLine(line: Float64Array): Float64Array {
   return line.map((x) => x - total)
 }
 
-const cumulativeSumRow: Op<{ axis: number; exclusive: boolean; reverse: boolean }> = {
+const cumulativeSumRow: Op<Axis & { readonly exclusive: boolean; readonly reverse: boolean }> = {
   name: 'cumulativeSum',
   infer([input]) {
     requireDType(input!, arithmetic)
@@ -122,7 +114,7 @@ const cumulativeSumRow: Op<{ axis: number; exclusive: boolean; reverse: boolean 
     }),
 }
 
-const argmaxRow: Op<{ axis: number }> = {
+const argmaxRow: Op<Axis> = {
   name: 'argmax',
   infer([input], { axis }) {
     requireDType(input!, ordered)
@@ -155,11 +147,17 @@ export interface ReduceOptions {
 }
 
 function reduce(op: Op<Axes>) {
-  return (x: TensorOperand, axes?: number | readonly number[], { keep = false }: ReduceOptions = {}): Tensor => {
-    const tensor = toTensor(x)
-    const resolved = axesOf(tensor, axes)
-    return resolved.length === 0 ? tensor : apply(op, [tensor], { axes: resolved, keep })
-  }
+  return (x: TensorOperand, axes?: number | readonly number[], options: ReduceOptions = {}): Tensor =>
+    located(op.name, [x], (tensor) => {
+      const keep = keepsAxes(options)
+      const resolved = axesOf(tensor!, axes)
+      return resolved.length === 0 ? tensor! : apply(op, [tensor!], { axes: resolved, keep })
+    })
+}
+
+function keepsAxes(options: ReduceOptions): boolean {
+  refuseUnknown(options, ['keep'], 'reduction')
+  return options.keep === true
 }
 
 function axesOf(tensor: Tensor, axes: number | readonly number[] | undefined): number[] {
@@ -177,45 +175,60 @@ export const max = reduce(reductions.max)
 
 /** Mean over axes (default: all) of floats. */
 export function mean(x: TensorOperand, axes?: number | readonly number[], options: ReduceOptions = {}): Tensor {
-  const tensor = toTensor(x)
-  // The quotient of integers would be truncated.
-  if (!isFloat(tensor.dtype))
-    throw new DTypeError(`mean of ${describeType(tensor)}`, { expected: 'floats', fix: 'convert with cast()' })
-  const count = axesOf(tensor, axes)
-    .map((axis) => tensor.shape[axis]!)
-    .reduce(multiplyDimensions, 1 as Dimension)
-  return divide(sum(tensor, axes, options), typeof count === 'number' ? count : cast(size(count), tensor.dtype))
+  return located('mean', [x], (tensor) => {
+    // The quotient of integers would be truncated.
+    requireDType(tensor!, isFloat)
+    const count = axesOf(tensor!, axes)
+      .map((axis) => tensor!.shape[axis]!)
+      .reduce(multiplyDimensions, 1 as Dimension)
+    return divide(sum(tensor!, axes, options), typeof count === 'number' ? count : cast(size(count), tensor!.dtype))
+  })
+}
+
+/** Applies an op along one axis. */
+function along<A extends Axis>(op: Op<A>, x: TensorOperand, axis: number, attributes: Omit<A, 'axis'>): Tensor {
+  return located(op.name, [x], (tensor) =>
+    apply(op, [tensor!], { ...attributes, axis: resolveAxis(axis, tensor!.rank) } as unknown as A),
+  )
 }
 
 /** exp(x) normalised along an axis (default: last). */
 export function softmax(x: TensorOperand, axis = -1): Tensor {
-  const tensor = toTensor(x)
-  return apply(softmaxRow, [tensor], { axis: resolveAxis(axis, tensor.rank) })
+  return along(softmaxRow, x, axis, {})
 }
 
 /** log(softmax(x)) along an axis (default: last). */
 export function logSoftmax(x: TensorOperand, axis = -1): Tensor {
-  const tensor = toTensor(x)
-  return apply(logSoftmaxRow, [tensor], { axis: resolveAxis(axis, tensor.rank) })
+  return along(logSoftmaxRow, x, axis, {})
 }
 
 /** log Σ exp(x) along an axis (default: last), shifted by the maximum; −∞ where all of x is. */
-export function logSumExp(x: TensorOperand, axis = -1, { keep = false }: ReduceOptions = {}): Tensor {
-  const tensor = toTensor(x)
-  const highest = max(stopGradient(tensor), axis, { keep: true })
-  const peak = where(finite(highest), highest, 0)
-  const result = add(log(sum(exp(subtract(tensor, peak)), axis, { keep: true })), peak)
-  return keep ? result : reshape(result, tensor.shape.toSpliced(resolveAxis(axis, tensor.rank), 1))
+export function logSumExp(x: TensorOperand, axis = -1, options: ReduceOptions = {}): Tensor {
+  return located('logSumExp', [x], (tensor) => {
+    const keep = keepsAxes(options)
+    const highest = max(stopGradient(tensor!), axis, { keep: true })
+    const peak = where(finite(highest), highest, 0)
+    const result = add(log(sum(exp(subtract(tensor!, peak)), axis, { keep: true })), peak)
+    return keep ? result : reshape(result, tensor!.shape.toSpliced(resolveAxis(axis, tensor!.rank), 1))
+  })
+}
+
+export interface CumulativeOptions {
+  /** Leave the element itself out of its sum. Default false. */
+  readonly exclusive?: boolean
+  /** Sum from the end. Default false. */
+  readonly reverse?: boolean
 }
 
 /** Running sum along an axis. */
-export function cumulativeSum(x: TensorOperand, axis: number, { exclusive = false, reverse = false } = {}): Tensor {
-  const tensor = toTensor(x)
-  return apply(cumulativeSumRow, [tensor], { axis: resolveAxis(axis, tensor.rank), exclusive, reverse })
+export function cumulativeSum(x: TensorOperand, axis: number, options: CumulativeOptions = {}): Tensor {
+  return located('cumulativeSum', [x], (tensor) => {
+    refuseUnknown(options, ['exclusive', 'reverse'], 'cumulativeSum')
+    return along(cumulativeSumRow, tensor!, axis, { exclusive: options.exclusive === true, reverse: options.reverse === true })
+  })
 }
 
 /** Index (int64) of the first largest value along an axis (default: last). */
 export function argmax(x: TensorOperand, axis = -1): Tensor {
-  const tensor = toTensor(x)
-  return apply(argmaxRow, [tensor], { axis: resolveAxis(axis, tensor.rank) })
+  return along(argmaxRow, x, axis, {})
 }
