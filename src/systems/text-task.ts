@@ -3,6 +3,7 @@ import { refuseUnknown } from '../base/options.ts'
 import { scoringWindows, type Tokens, type WeightedBatch, windows } from '../data/index.ts'
 import { negativeLogLikelihood } from '../objectives/index.ts'
 import { raster } from '../orders/index.ts'
+import { sha256 } from '../platform/digest.ts'
 import { float32, type InputSpec, type Inputs, int32 } from '../tensor/index.ts'
 import type { TrainingTask } from '../train/index.ts'
 import type { TextModel } from './text-model.ts'
@@ -45,7 +46,7 @@ export function textTask(model: TextModel, options: TextTaskOptions): TrainingTa
     loss: ({ ids, targets, weights }) => ({ total: negativeLogLikelihood(predictor, plan, ids, targets, weights) }),
     batchAt: (step) => feeds({ ...drawn.batchAt(step), weight: all }),
     ...(validation && { validation: heldOut(validation, { length, batch }, validationBatches) }),
-    fingerprint: `text ${train.length} ${length}x${batch} ${seed}`,
+    fingerprint: fingerprint(model, options, length),
   }
 }
 
@@ -58,6 +59,14 @@ function heldOut(tokens: Tokens, size: { readonly length: number; readonly batch
 
 function feeds({ x, y, weight }: WeightedBatch) {
   return { ids: x, targets: y, weights: weight }
+}
+
+/** Changes with everything that decides what a step is fed and held to. */
+function fingerprint({ tokenizer }: TextModel, { train, validation, batch, seed }: TextTaskOptions, length: number): string {
+  const bytes = (tokens: Tokens) => new Uint8Array(tokens.buffer, tokens.byteOffset, tokens.byteLength)
+  const vocabulary = new TextEncoder().encode(JSON.stringify(tokenizer.toJSON()))
+  const data = sha256([bytes(train), ...(validation === undefined ? [] : [bytes(validation)]), vocabulary])
+  return `text ${data} ${length}x${batch} ${seed}`
 }
 
 function checkLength(length: number, context: number): void {

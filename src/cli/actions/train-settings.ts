@@ -30,14 +30,15 @@ export async function tokenizerChoice(flag: TokenizerFlag): Promise<TokenizerCho
   return isJsonObject(file) && 'kind' in file ? loadTokenizer(file as TokenizerFile) : tokenizerFromHuggingFace(file)
 }
 
-/** A preset's sizes, with the tokenizer's vocabulary. @throws OptionError on an unknown preset. */
-export function modelOptions(system: TextSystem, { vocabularySize }: TextTokenizer, { preset, context }: TrainFlags): unknown {
-  const sizes = Object.hasOwn(system.presets, preset) ? system.presets[preset] : undefined
-  if (sizes === undefined) {
-    const expected = `one of ${Object.keys(system.presets).join(', ')}`
-    throw new OptionError(`the system ${system.id} has no preset '${preset}'`, { expected })
-  }
-  return { ...(sizes as object), vocabularySize, ...(context !== undefined && { context }) }
+/** @throws OptionError on an unknown preset. */
+export function checkPreset({ id, presets }: TextSystem, preset: string): void {
+  if (Object.hasOwn(presets, preset)) return
+  throw new OptionError(`the system ${id} has no preset '${preset}'`, { expected: `one of ${Object.keys(presets).join(', ')}` })
+}
+
+/** A preset's sizes, with the tokenizer's vocabulary. */
+export function modelOptions({ presets }: TextSystem, { vocabularySize }: TextTokenizer, { preset, context }: TrainFlags): unknown {
+  return { ...(presets[preset] as object), vocabularySize, ...(context !== undefined && { context }) }
 }
 
 /** What `fit` takes of the flags, for a model of that width. */

@@ -16,12 +16,13 @@ import { Exit, exitCodes, interruptible } from '../exit.ts'
 import type { TrainFlags } from '../train.ts'
 import { openReport, type TrainingReport } from './train-report.ts'
 import { sampler } from './train-sample.ts'
-import { fitOptions, modelOptions, tokenizerChoice } from './train-settings.ts'
+import { checkPreset, fitOptions, modelOptions, tokenizerChoice } from './train-settings.ts'
 
 /** `nextx train`. */
 export async function trainAction(flags: TrainFlags): Promise<void> {
   await interruptible(async (signal) => {
     await refuseOverwriting(flags)
+    checkPreset(await loadSystem(flags.system), flags.preset)
     const report = openReport(flags)
     try {
       report.reading(flags.data)

@@ -1,14 +1,14 @@
 import * as v from 'valibot'
 import { categoricalHead, tiedHead } from '../../heads/index.ts'
 import { gelu, layerNorm, learned, Transformer, zeros } from '../../nn/index.ts'
-import { count, parseConfig } from '../read-config.ts'
+import { count, layerCount, parseConfig } from '../read-config.ts'
 import type { LanguageModel, TextSystem } from '../system.ts'
 
 const optionsSchema = v.strictObject({
   vocabularySize: count,
   context: count,
   width: count,
-  layers: count,
+  layers: layerCount,
   heads: count,
   /** Width of the MLP's middle. */
   hidden: count,

@@ -2,7 +2,7 @@ import * as v from 'valibot'
 import { OptionError } from '../../base/errors.ts'
 import { categoricalHead, tiedHead } from '../../heads/index.ts'
 import { rmsNorm, rotary, swiglu, Transformer } from '../../nn/index.ts'
-import { count, parseConfig, positive } from '../read-config.ts'
+import { count, layerCount, parseConfig, positive } from '../read-config.ts'
 import type { LanguageModel, TextSystem } from '../system.ts'
 
 /** The fields of a public config.json that decide what a Llama computes; their names are kept. */
@@ -11,7 +11,7 @@ const configSchema = v.looseObject({
   vocab_size: count,
   hidden_size: count,
   intermediate_size: count,
-  num_hidden_layers: count,
+  num_hidden_layers: layerCount,
   num_attention_heads: count,
   num_key_value_heads: v.optional(count),
   head_dim: v.optional(v.nullable(count)),
