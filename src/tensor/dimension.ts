@@ -65,6 +65,7 @@ export function multiplyDimensions(a: Dimension, b: Dimension): Dimension {
 /** `a / b` when every term divides exactly, otherwise undefined. */
 export function divideDimensions(a: Dimension, b: Dimension): Dimension | undefined {
   if (b === 0) return undefined
+  if (a === 0) return 0
   if (sameDimension(a, b)) return 1
   const divisor = [...termsOf(b)]
   if (divisor.length !== 1) return undefined

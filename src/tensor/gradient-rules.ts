@@ -1,4 +1,6 @@
+import { convolutionWeightGradient } from './convolution-gradient.ts'
 import { addDimensions, type Dimension, multiplyDimensions, type Shape, sameDimension, subtractDimensions } from './dimension.ts'
+import { convolutionInputGradient, transposedInputGradient } from './ops/convolution.ts'
 import {
   add,
   cast,
@@ -224,6 +226,14 @@ export const gradientRules: { readonly [Name in OpName]: GradientRule<Attributes
   ],
   argmax: noGradient,
   matmul: matmulRule,
+  convolution: (gradient, node, attributes) => {
+    const [x, w] = node.inputs
+    return [convolutionInputGradient(gradient, x!, w!, attributes), convolutionWeightGradient(x!, gradient, w!, attributes)]
+  },
+  transposedConvolution: (gradient, node, attributes) => {
+    const [x, w] = node.inputs
+    return [transposedInputGradient(gradient, w!, attributes), convolutionWeightGradient(gradient, x!, w!, attributes)]
+  },
   reshape: (gradient, node) => [reshape(gradient, node.inputs[0]!.shape)],
   transpose: (gradient, _node, { permutation }) => [
     transpose(

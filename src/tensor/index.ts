@@ -6,6 +6,14 @@ export { bfloat16, bool, type FeedValue, float16, float32, float64, type InputSp
 export { fromReference, interpret, type LeafValues, toReference } from './interpret.ts'
 export { barrier, customGradient, stopGradient } from './ops/control.ts'
 export {
+  type ConvolutionOptions,
+  conv1d,
+  conv2d,
+  convTranspose1d,
+  convTranspose2d,
+  type TransposedConvolutionOptions,
+} from './ops/convolution.ts'
+export {
   abs,
   add,
   and,

@@ -33,8 +33,9 @@ export function siteLine(site: Site): string | undefined {
 
 /** The place in a frame: `at name (place)` or `at place`. Frames of the engine itself have none. */
 function placeOf(frame: string): string | undefined {
-  const place = frame.match(/^\s+at (?:.*\()?(.+:\d+:\d+)\)?$/)?.[1]
-  return place === undefined || place.startsWith('node:') ? undefined : place.replace(/^async /, '')
+  const named = frame.match(/^\s+at .*? \((.+:\d+:\d+)\)$/)?.[1]
+  const place = named ?? frame.match(/^\s+at (?:async )?(.+:\d+:\d+)$/)?.[1]
+  return place?.startsWith('node:') ? undefined : place
 }
 
 /** Paths and file URLs of one file alike: decoded, with slashes, without scheme and first slash. */

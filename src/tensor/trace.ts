@@ -104,6 +104,9 @@ function simplified(
     ...result.assignments.map(({ value }) => value),
   ])
   verify(order)
+  const own = new Set(result.inputs.values())
+  const foreign = order.find((node) => node.op.name === 'input' && !own.has(node))
+  if (foreign !== undefined) throw new GraphError(`${foreign} ${String(foreign.attributes.name)} is no input of this program`)
   const read = order.filter((node) => node.op.name === 'variable').map((node) => node.attributes.variable as Variable)
   return { ...result, order, variables: [...new Set([...read, ...assignments.map(({ variable }) => variable)])] }
 }

@@ -1,4 +1,5 @@
 import { control } from './control.ts'
+import { convolutions } from './convolution.ts'
 import { elementwise, scalarRow } from './elementwise.ts'
 import { indexing } from './index-ops.ts'
 import { layout } from './layout.ts'
@@ -14,6 +15,7 @@ export const ops = {
   ...elementwise,
   ...reductions,
   ...linear,
+  ...convolutions,
   ...layout,
   ...indexing,
   ...normalization,
