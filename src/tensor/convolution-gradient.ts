@@ -1,4 +1,4 @@
-import type { Dimension } from './dimension.ts'
+import { type Dimension, divideDimensions } from './dimension.ts'
 import { type ConvolutionAttributes, convolve } from './ops/convolution.ts'
 import { reshape, slice, transpose } from './ops/layout.ts'
 import type { Tensor } from './tensor.ts'
@@ -19,8 +19,8 @@ export function convolutionWeightGradient(input: Tensor, gradient: Tensor, w: Te
 
 /** `[batch, group·channel, …]` → `[channel, group·batch, …]`. */
 function groupsToBatch(x: Tensor, groups: number): Tensor {
-  const [batch, channels, ...space] = x.shape as [Dimension, number, ...Dimension[]]
-  const perGroup = channels / groups
+  const [batch, channels, ...space] = x.shape as [Dimension, Dimension, ...Dimension[]]
+  const perGroup = divideDimensions(channels, groups)!
   const parts = reshape(x, [batch, groups, perGroup, ...space])
   const turned = transpose(parts, [2, 1, 0, ...space.map((_, i) => i + 3)])
   return reshape(turned, [perGroup, -1, ...space])

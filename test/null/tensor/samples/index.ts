@@ -1,5 +1,6 @@
 import type { OpName } from '../../../../src/tensor/index.ts'
 import { controlSamples } from './control.ts'
+import { convolutionSamples } from './convolution.ts'
 import { elementwiseSamples } from './elementwise.ts'
 import { indexingSamples } from './indexing.ts'
 import { layoutSamples } from './layout.ts'
@@ -15,6 +16,7 @@ export const families = {
   elementwise: elementwiseSamples,
   reduction: reductionSamples,
   linear: linearSamples,
+  convolution: convolutionSamples,
   layout: layoutSamples,
   indexing: indexingSamples,
   normalization: normalizationSamples,
@@ -26,6 +28,7 @@ export const opSamples: { readonly [Name in OpName]: OpSamples } = {
   ...elementwiseSamples,
   ...reductionSamples,
   ...linearSamples,
+  ...convolutionSamples,
   ...layoutSamples,
   ...indexingSamples,
   ...normalizationSamples,
