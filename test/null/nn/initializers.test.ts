@@ -99,8 +99,8 @@ describe('initialize', () => {
       const all = [...values].flatMap(([name, of]) => (pattern.test(name) ? Array.from(of as Float32Array) : []))
       return Math.sqrt(all.reduce((sum, x) => sum + x * x, 0) / all.length)
     }
-    expect(deviation(/(gate|up|q|k|v)_proj/) / 0.02).toBeCloseTo(1, 0)
-    expect(deviation(/(o|down)_proj/) / (0.02 / 4)).toBeCloseTo(1, 0)
+    expect(Math.abs(deviation(/(gate|up|q|k|v)_proj/) / 0.02 - 1)).toBeLessThan(0.15)
+    expect(Math.abs(deviation(/(o|down)_proj/) / (0.02 / 4) - 1)).toBeLessThan(0.15)
     expect(deviation(/norm.*weight/)).toBe(1)
     expect(deviation(/norm.*bias/)).toBe(0)
   })

@@ -44,7 +44,7 @@ export function someIds(batch: number): number[] {
 }
 
 function cut(columns: TracedColumns, start: number, end: number): TracedColumns {
-  return Object.fromEntries(Object.entries(columns).map(([name, column]) => [name, slice(column, 1, start, end)]))
+  return Object.fromEntries(Object.entries(columns).map(([name, column]) => [name, slice(column!, 1, start, end)]))
 }
 
 /**
