@@ -19,7 +19,10 @@ export class SymbolicDimension {
   }
 
   toString(): string {
-    return [...this.terms].map(([symbols, factor]) => formatTerm(symbols, factor)).join('+')
+    return [...this.terms]
+      .map(([symbols, factor]) => formatTerm(symbols, factor))
+      .join('+')
+      .replaceAll('+-', '-')
   }
 }
 
@@ -154,5 +157,6 @@ function removeSymbols(from: string, symbols: string): string | undefined {
 
 function formatTerm(symbols: string, factor: number): string {
   if (symbols === '') return String(factor)
+  if (factor === -1) return `-${symbols}`
   return factor === 1 ? symbols : `${factor}*${symbols}`
 }

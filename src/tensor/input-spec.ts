@@ -52,6 +52,7 @@ export function checkFeed(name: string, spec: InputSpec, value: FeedValue, bindi
       expected: `${elementCount(tensor.shape)}`,
     })
   }
+  if (spec.dtype === 'bool') refuseOtherBits(name, tensor.data as Uint8Array)
   bindShape(name, spec.shape, tensor.shape, bindings)
   return tensor
 }
@@ -59,6 +60,12 @@ export function checkFeed(name: string, spec: InputSpec, value: FeedValue, bindi
 function isTensorLike(value: HostTensor): boolean {
   const { shape, data } = (value ?? {}) as Partial<HostTensor>
   return ArrayBuffer.isView(data) && Array.isArray(shape) && shape.every((size) => Number.isInteger(size) && size >= 0)
+}
+
+/** What kernels make of a boolean that is neither 0 nor 1 is anybody's guess. */
+function refuseOtherBits(name: string, data: Uint8Array): void {
+  const odd = data.find((value) => value > 1)
+  if (odd !== undefined) throw new DTypeError(`input ${name} holds ${odd}`, { expected: '0 or 1' })
 }
 
 function describe(value: unknown): string {

@@ -273,7 +273,7 @@ describe('the interpreter refuses', () => {
     expect(() => t.interpret([sum], { inputs: { a: noise('a', [2]), c: noise('c', [4]) } })).toThrow(/a size N\+1 is 4; expected 3/)
     const back = t.slice(a, 0, -3)
     expect(() => t.interpret([back], { inputs: { a: noise('a', [2]) } })).toThrow(
-      /slice at .*graph\.test\.ts:\d+:\d+: N\+-3 is -1 with N=2/,
+      /slice at .*graph\.test\.ts:\d+:\d+: N-3 is -1 with N=2/,
     )
   })
 })
