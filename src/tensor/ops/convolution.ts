@@ -1,9 +1,11 @@
 import { isFloat } from '../../base/dtype.ts'
 import { DTypeError, OptionError, ShapeError } from '../../base/errors.ts'
+import { refuseUnknown } from '../../base/options.ts'
 import { type Dimension, formatShape, multiplyDimensions, sameDimension } from '../dimension.ts'
 import {
   apply,
   type Emitter,
+  located,
   type Op,
   type ReferenceValue,
   type Tensor,
@@ -152,6 +154,9 @@ function transposedSize(
   { strides, dilations, before, after, extra }: TransposedAttributes,
   i: number,
 ): number {
+  // The convolution whose transpose this is would have given another size.
+  if (extra[i]! >= strides[i]!)
+    throw new ShapeError(`output padding ${extra[i]} with stride ${strides[i]}`, { expected: 'less than the stride' })
   const result = (size - 1) * strides[i]! + dilations[i]! * (kernel - 1) + 1 - before[i]! - after[i]! + extra[i]!
   if (result < 1) throw new ShapeError(`the result's axis ${i} would have size ${result}`, { fix: 'pad less' })
   return result
@@ -182,30 +187,28 @@ export interface TransposedConvolutionOptions extends ConvolutionOptions {
   readonly outputPadding?: number | readonly number[]
 }
 
-function attributesOf(
-  axes: number,
-  { stride = 1, dilation = 1, padding = 0, groups = 1 }: ConvolutionOptions,
-): ConvolutionAttributes {
+const optionNames = ['stride', 'dilation', 'padding', 'groups']
+
+function attributesOf(axes: number, options: ConvolutionOptions): ConvolutionAttributes {
+  refuseUnknown(options, optionNames, 'convolution')
+  const { stride = 1, dilation = 1, padding = 0, groups = 1 } = options
   const pads = typeof padding === 'number' ? Array.from({ length: axes }, () => [padding, padding] as const) : padding
-  const attributes = {
+  if (!pads.every((pair) => Array.isArray(pair) && pair.length === 2))
+    throw new OptionError(`padding ${JSON.stringify(padding)}`, { expected: 'a number, or [before, after] per axis' })
+  const side = (at: 0 | 1) =>
+    perAxis(
+      pads.map((pair) => pair[at]!),
+      axes,
+      0,
+      'padding',
+    )
+  return {
     strides: perAxis(stride, axes, 1, 'stride'),
     dilations: perAxis(dilation, axes, 1, 'dilation'),
-    before: perAxis(
-      pads.map(([first]) => first),
-      axes,
-      0,
-      'padding',
-    ),
-    after: perAxis(
-      pads.map(([, last]) => last),
-      axes,
-      0,
-      'padding',
-    ),
-    groups,
+    before: side(0),
+    after: side(1),
+    groups: perAxis(groups, 1, 1, 'groups')[0]!,
   }
-  perAxis([groups], 1, 1, 'groups')
-  return attributes
 }
 
 function perAxis(value: number | readonly number[], axes: number, least: number, what: string): readonly number[] {
@@ -216,15 +219,16 @@ function perAxis(value: number | readonly number[], axes: number, least: number,
 
 const plain =
   (axes: number) =>
-  (x: TensorOperand, w: TensorOperand, options: ConvolutionOptions = {}) =>
-    apply(convolutionRow, [x, w], attributesOf(axes, options))
+  (x: TensorOperand, w: TensorOperand, options: ConvolutionOptions = {}): Tensor =>
+    located('convolution', [x, w], () => apply(convolutionRow, [x, w], attributesOf(axes, options)))
 
 const transposed =
   (axes: number) =>
-  (x: TensorOperand, w: TensorOperand, options: TransposedConvolutionOptions = {}) => {
-    const { outputPadding = 0, ...rest } = options
-    return apply(transposedRow, [x, w], { ...attributesOf(axes, rest), extra: perAxis(outputPadding, axes, 0, 'outputPadding') })
-  }
+  (x: TensorOperand, w: TensorOperand, options: TransposedConvolutionOptions = {}): Tensor =>
+    located('transposedConvolution', [x, w], () => {
+      const { outputPadding = 0, ...rest } = options
+      return apply(transposedRow, [x, w], { ...attributesOf(axes, rest), extra: perAxis(outputPadding, axes, 0, 'outputPadding') })
+    })
 
 /** x `[batch, channel, length]` with w `[output, channel / groups, kernel]` (cross-correlation, as in every neural library). */
 export const conv1d = plain(1)

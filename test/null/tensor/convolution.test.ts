@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { createRng } from '../../../src/base/rng.ts'
-import { constant, conv1d, conv2d, convTranspose1d, input, interpret } from '../../../src/tensor/index.ts'
+import { type ConvolutionOptions, constant, conv1d, conv2d, convTranspose1d, input, interpret } from '../../../src/tensor/index.ts'
 
 const values = (label: string, count: number) =>
   Array.from({ length: count }, (_, i) => createRng(1).fold(label).integerAt(i, 9) - 4)
@@ -37,7 +37,10 @@ it('a transposed convolution is the adjoint: ⟨conv(x), y⟩ = ⟨x, convᵀ(y)
   expect(dot(image!.data, values('y', 32))).toBe(dot(values('x', 28), back!.data))
 })
 
-it.each([
+const one = constant([1], [1, 1, 1])
+const plane = constant([1], [1, 1, 1, 1])
+
+it.each<[string, () => unknown, RegExp]>([
   [
     'a kernel larger than the padded axis',
     () => conv1d(constant([1, 2], [1, 1, 2]), constant([1, 1, 1], [1, 1, 3])),
@@ -45,6 +48,29 @@ it.each([
   ],
   ['channels that differ', () => conv1d(constant([1, 2], [1, 2, 1]), constant([1], [1, 1, 1])), /channels/],
   ['a stride of 0', () => conv1d(constant([1], [1, 1, 1]), constant([1], [1, 1, 1]), { stride: 0 }), /stride 0/],
+  ['an unknown option', () => conv1d(one, one, { strides: 2 } as ConvolutionOptions), /unknown convolution option 'strides'/],
+  [
+    'a padding of one side',
+    () => conv1d(one, one, { padding: [1] as never }),
+    /padding \[1\]; expected a number, or \[before, after\] per axis/,
+  ],
+  ['padding for another number of axes', () => conv2d(plane, plane, { padding: [[1, 1]] }), /padding \[1\]; expected 2 integer/],
+  ['half a dilation', () => conv1d(one, one, { dilation: 0.5 }), /dilation 0.5/],
+  [
+    'groups that do not divide',
+    () => conv1d(constant([1, 2], [1, 2, 1]), constant([1, 2, 3], [3, 1, 1]), { groups: 2 }),
+    /2 groups of 3 channels/,
+  ],
+  [
+    'output padding as large as the stride',
+    () => convTranspose1d(one, one, { stride: 2, outputPadding: 2 }),
+    /output padding 2 with stride 2; expected less/,
+  ],
+  [
+    'a plane where a line belongs',
+    () => conv1d(plane, plane),
+    /^convolution\(float32\[1, 1, 1, 1\], .*convolution\.test\.ts:\d+:\d+: operands .* expected rank 3/,
+  ],
   ['an open spatial size', () => conv2d(input('x', 'float32', [1, 1, 'H', 3]), constant([1], [1, 1, 1, 1])), /spatial size H/],
 ])('refuses %s', (_name, build, message) => {
   expect(build).toThrow(message)

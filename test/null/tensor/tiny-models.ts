@@ -1,22 +1,29 @@
 import { elementCount } from '../../../src/base/dtype.ts'
 import { createRng } from '../../../src/base/rng.ts'
-import { Linear, layerNorm, namedVariables, nameVariables, zeros } from '../../../src/nn/index.ts'
+import { Linear, layerNorm, namedVariables, nameVariables, normal, zeros } from '../../../src/nn/index.ts'
 import { negativeLogLikelihood } from '../../../src/objectives/likelihood.ts'
 import { raster } from '../../../src/orders/index.ts'
 import gpt from '../../../src/systems/text/gpt.ts'
 import llama from '../../../src/systems/text/llama.ts'
 import {
+  conv1d,
+  conv2d,
+  convTranspose1d,
   float32,
   gelu,
   type InputSpec,
   int32,
   mean,
+  parameter,
+  relu,
+  reshape,
   square,
   subtract,
   type Tensor,
   type Variable,
 } from '../../../src/tensor/index.ts'
 import type { ReferenceValue } from '../../../src/tensor/tensor.ts'
+import { noise } from './finite-differences.ts'
 
 /** A model with a loss, values for its inputs, and values for its variables. */
 export interface TinyModel {
@@ -90,6 +97,44 @@ function regression(): TinyModel {
   }
 }
 
+class ConvolutionNetwork {
+  readonly first = parameter([4, 2, 3, 2], normal(0.3))
+  readonly second = parameter([6, 2, 2, 2], normal(0.3))
+  readonly line = parameter([3, 6, 3], normal(0.3))
+  readonly back = parameter([3, 2, 4], normal(0.3))
+  readonly norm = layerNorm()(5)
+
+  /** `[batch, 2, 6, 7]` → `[batch, 2, 7]`. */
+  forward(x: Tensor): Tensor {
+    const wide = gelu(
+      conv2d(x, this.first, {
+        stride: [2, 1],
+        padding: [
+          [1, 1],
+          [0, 0],
+        ],
+      }),
+    )
+    const grouped = conv2d(wide, this.second, { groups: 2, dilation: [2, 1] })
+    const lines = this.norm.forward(reshape(grouped, [grouped.shape[0]!, 6, 5]))
+    const short = relu(conv1d(lines, this.line, { padding: [[2, 0]], stride: 2 }))
+    return convTranspose1d(short, this.back, { stride: 2, padding: 1, outputPadding: 1 })
+  }
+}
+
+const rounded = ({ shape, data }: ReferenceValue) => ({ shape, data: data.map(Math.fround) })
+
+function images(): TinyModel {
+  const network = new ConvolutionNetwork()
+  return {
+    module: network,
+    specs: { x: float32('N', 2, 6, 7), y: float32('N', 2, 7) },
+    inputs: { x: rounded(noise('images', [3, 2, 6, 7])), y: rounded(noise('targets', [3, 2, 7])) },
+    variables: randomValues(network),
+    loss: ({ x, y }) => mean(square(subtract(network.forward(x!), y!))),
+  }
+}
+
 /** Fresh models by name. */
 export const tinyModels: Readonly<Record<string, () => TinyModel>> = {
   'gpt, tied': () => language(gpt, { ...sizes, bias: true, head: 'tied' }),
@@ -97,4 +142,5 @@ export const tinyModels: Readonly<Record<string, () => TinyModel>> = {
   'llama, grouped queries': () =>
     language(llama, { ...sizes, keyValueHeads: 1, headWidth: 4, normEpsilon: 1e-5, rotaryBase: 100, head: 'tied' }),
   'multi-layer perceptron': regression,
+  'convolutions, strided, dilated, grouped and transposed': images,
 }

@@ -10,19 +10,7 @@ import { normalizationSamples } from './normalization.ts'
 import { reductionSamples } from './reduction.ts'
 import type { OpSamples } from './sample.ts'
 
-/** Samples of every op by family; the type refuses an op without samples. */
-export const families = {
-  leaf: leafSamples,
-  elementwise: elementwiseSamples,
-  reduction: reductionSamples,
-  linear: linearSamples,
-  convolution: convolutionSamples,
-  layout: layoutSamples,
-  indexing: indexingSamples,
-  normalization: normalizationSamples,
-  control: controlSamples,
-} as const
-
+/** Samples of every op; the type refuses an op without samples. */
 export const opSamples: { readonly [Name in OpName]: OpSamples } = {
   ...leafSamples,
   ...elementwiseSamples,
