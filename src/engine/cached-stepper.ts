@@ -1,8 +1,11 @@
+import * as v from 'valibot'
+import { DisposedError } from '../base/errors.ts'
+import { checkOptions } from '../base/options.ts'
 import { SerialQueue } from '../base/serial.ts'
 import type { ExtendOptions, Extension, Outputs, Stepper, StepperState } from '../decode/stepper.ts'
 import type { Device } from '../platform/device.ts'
 import { compileDecoder, type Decoder, type DecoderProgram } from './decoder-program.ts'
-import { checkExtension, checkFork, checkPath, checkRewind, depthsOf, parentsOf, refuseClosed, treeColumns } from './extension.ts'
+import { checkExtension, checkFork, checkPath, checkRewind, depthsOf, parentsOf, refuseClosed, refuseForeign, treeColumns } from './extension.ts'
 import { KeyValueCache } from './key-value-cache.ts'
 
 export interface StepperOptions {
@@ -21,16 +24,19 @@ class CachedState implements StepperState {
   /** Parents of the scratch slots behind `length`; undefined when there are none. */
   scratch: readonly number[] | undefined
   closed = false
+  readonly owner: CachedStepper
   readonly row: number
 
-  constructor(row: number) {
+  constructor(owner: CachedStepper, row: number) {
+    this.owner = owner
     this.row = row
   }
 }
 
-/** A stepper that keeps keys and values on the device. */
-export function openStepper(decoder: Decoder, { device, frozen = true }: StepperOptions): OwnedStepper {
-  return new CachedStepper(decoder, device, frozen)
+/** A stepper that keeps keys and values on the device. Throws OptionError on unknown options. */
+export function openStepper(decoder: Decoder, options: StepperOptions): OwnedStepper {
+  checkStepperOptions(options)
+  return new CachedStepper(decoder, options)
 }
 
 class CachedStepper implements OwnedStepper<CachedState> {
@@ -39,12 +45,16 @@ class CachedStepper implements OwnedStepper<CachedState> {
   readonly #cache: KeyValueCache
   readonly #program: DecoderProgram
   readonly #queue = new SerialQueue()
+  #disposed = false
 
-  constructor(decoder: Decoder, device: Device, frozen: boolean) {
+  constructor(decoder: Decoder, { device, frozen = true }: StepperOptions) {
     const { backbone } = decoder
     this.vocabularySize = backbone.vocabularySize
     this.contextLength = backbone.context
-    this.#cache = new KeyValueCache(device, { layers: backbone.layers.length, ...backbone.layers[0]!.self_attn.keyValueShape })
+    this.#cache = new KeyValueCache(
+      device,
+      backbone.layers.map((layer) => layer.self_attn.keyValueShape),
+    )
     this.#program = compileDecoder(decoder, this.#cache, device, frozen)
   }
 
@@ -53,37 +63,37 @@ class CachedStepper implements OwnedStepper<CachedState> {
   }
 
   open(): Promise<CachedState> {
-    return this.#queue.run(async () => new CachedState(await this.#cache.take()))
+    return this.#inTurn([], async () => new CachedState(this, await this.#cache.take()))
   }
 
   extend(batch: readonly Extension<CachedState>[], options: ExtendOptions): Promise<Outputs[]> {
-    return this.#queue.run(async () => {
-      options.signal?.throwIfAborted()
+    const states = batch.map(({ state }) => state)
+    return this.#inTurn(states, async () => {
       checkExtension(batch, options, this)
+      options.signal?.throwIfAborted()
       await this.#cache.reserve(Math.max(...batch.map(({ state, tokens }) => state.length + tokens.length)))
       const outputs = new Map<CachedState, Outputs>()
-      for (const run of contiguousRuns(batch)) await this.#runRows(run, options, outputs)
+      for (const run of contiguousRuns(batch)) {
+        await this.#runRows(run, options, outputs)
+        options.signal?.throwIfAborted()
+      }
+      for (const extension of batch) keep(extension, options)
       return batch.map(({ state }) => outputs.get(state)!)
     })
   }
 
   commit(state: CachedState, slots: readonly number[]): Promise<void> {
-    return this.#queue.run(async () => {
-      refuseClosed(state)
+    return this.#inTurn([state], async () => {
       checkPath(state.scratch, slots)
-      await this.#cache.moveSlots(
-        state.row,
-        slots.map((slot) => state.length + slot),
-        state.length,
-      )
-      state.length += slots.length
+      const sources = slots.map((slot) => state.length + slot)
       state.scratch = undefined
+      await this.#cache.moveSlots(state.row, sources, state.length)
+      state.length += slots.length
     })
   }
 
   rewind(state: CachedState, length: number): Promise<void> {
-    return this.#queue.run(async () => {
-      refuseClosed(state)
+    return this.#inTurn([state], async () => {
       checkRewind(state, length)
       state.length = length
       state.scratch = undefined
@@ -91,15 +101,14 @@ class CachedStepper implements OwnedStepper<CachedState> {
   }
 
   fork(state: CachedState, count: number): Promise<CachedState[]> {
-    return this.#queue.run(async () => {
-      refuseClosed(state)
+    return this.#inTurn([state], async () => {
       checkFork(count)
       const copies: CachedState[] = []
-      for (let i = 0; i < count; i++) {
-        const copy = new CachedState(await this.#cache.take())
-        await this.#cache.copyRow(state.row, copy.row)
-        copy.length = state.length
-        copies.push(copy)
+      try {
+        for (let i = 0; i < count; i++) copies.push(await this.#copy(state))
+      } catch (error) {
+        for (const { row } of copies) this.#cache.give(row)
+        throw error
       }
       return copies
     })
@@ -107,6 +116,7 @@ class CachedStepper implements OwnedStepper<CachedState> {
 
   close(state: CachedState): Promise<void> {
     return this.#queue.run(async () => {
+      if (state.owner !== this) refuseForeign()
       if (!state.closed) this.#cache.give(state.row)
       state.closed = true
     })
@@ -114,9 +124,34 @@ class CachedStepper implements OwnedStepper<CachedState> {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.#queue.run(async () => {
+      this.#disposed = true
       await this.#program.dispose()
       await this.#cache.dispose()
     })
+  }
+
+  /** One task at a time, on open states of this stepper. */
+  #inTurn<T>(states: readonly CachedState[], task: () => Promise<T>): Promise<T> {
+    return this.#queue.run(async () => {
+      if (this.#disposed) throw new DisposedError('the stepper was disposed')
+      for (const state of states) {
+        if (state?.owner !== this) refuseForeign()
+        refuseClosed(state)
+      }
+      return task()
+    })
+  }
+
+  async #copy(state: CachedState): Promise<CachedState> {
+    const copy = new CachedState(this, await this.#cache.take())
+    try {
+      await this.#cache.copyRow(state.row, copy.row)
+    } catch (error) {
+      this.#cache.give(copy.row)
+      throw error
+    }
+    copy.length = state.length
+    return copy
   }
 
   /** One call over neighbouring rows, padded to the longest extension. */
@@ -130,17 +165,28 @@ class CachedStepper implements OwnedStepper<CachedState> {
     const rows = { start: batch[0]!.state.row, count: batch.length }
     const window = new Map([...this.#cache.keys, ...this.#cache.values].map((variable) => [variable, rows] as const))
     const only = options.logits === 'none' ? [] : options.hidden === true ? (['logits', 'hidden'] as const) : (['logits'] as const)
+    // The new slots are written over older scratch, whether or not the call then succeeds.
+    for (const { state } of batch) state.scratch = undefined
     const result = await this.#program.run(feeds, { rows: window, only })
-    options.signal?.throwIfAborted()
     let at = 0
-    for (const { state, tokens, parents } of batch) {
+    for (const { state, tokens } of batch) {
       const count = wantedCount(tokens.length, options.logits)
       outputs.set(state, sliceOutputs(result, at, count))
       at += count
-      state.scratch = options.keep === 'scratch' ? parentsOf(tokens.length, parents) : undefined
-      if (options.keep === 'append') state.length += tokens.length
     }
   }
+}
+
+/** Makes fed slots part of the state, or its scratch. */
+function keep({ state, tokens, parents }: Extension<CachedState>, options: ExtendOptions): void {
+  if (options.keep === 'append') state.length += tokens.length
+  else state.scratch = parentsOf(tokens.length, parents)
+}
+
+const stepperSchema = v.strictObject({ device: v.looseObject({}), frozen: v.optional(v.boolean()) })
+
+export function checkStepperOptions(options: StepperOptions): void {
+  checkOptions(stepperSchema, options, 'stepper')
 }
 
 /** Cuts a batch, sorted by row, into runs of neighbouring rows. */

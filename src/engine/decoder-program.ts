@@ -1,3 +1,4 @@
+import { roles } from '../base/slots.ts'
 import { tree } from '../base/visibility.ts'
 import type { Transformer } from '../nn/transformer.ts'
 import type { Device } from '../platform/device.ts'
@@ -42,6 +43,20 @@ export type DecoderProgram = ReturnType<typeof compileDecoder>
 /** A column no query compares as an ancestor: past slots are seen because they are committed. */
 const nowhere = { enter: 2 ** 30, exit: -1, parent: -1 }
 
+/** Columns of slots that are fed now: drafts of a tree until they are committed. */
+export function freshColumns({
+  position,
+  enter,
+  exit,
+}: {
+  readonly position: Tensor
+  readonly enter: Tensor
+  readonly exit: Tensor
+}) {
+  const same = (value: number) => expand(scalar(value, 'int32'), position.shape)
+  return { group: position, position0: position, enter, exit, parent: same(0), role: same(roles.clean), segment: same(0) }
+}
+
 /**
  * One graph for any batch and any number of new slots: past keys and values are read, new ones come out as rows and are written
  * behind them afterwards.
@@ -52,7 +67,7 @@ export function compileDecoder({ backbone, head }: Decoder, cache: KeyValueCache
     ({ ids, position, enter, exit, start, count, wanted }) => {
       const places = unsqueeze(cast(range(cache.keys[0]!.shape[2]!), 'int32'), 0)
       const everywhere = (value: number) => expand(scalar(value, 'int32'), places.shape)
-      const columns = { group: position, position0: position, enter, exit, parent: expand(scalar(0, 'int32'), position.shape) }
+      const columns = freshColumns({ position, enter, exit })
       const past = {
         columns: {
           group: places,
@@ -60,6 +75,8 @@ export function compileDecoder({ backbone, head }: Decoder, cache: KeyValueCache
           enter: everywhere(nowhere.enter),
           exit: everywhere(nowhere.exit),
           parent: everywhere(nowhere.parent),
+          role: everywhere(roles.clean),
+          segment: everywhere(0),
         },
         valid: less(places, unsqueeze(start, 1)),
         layers: cache.keys.map((key, layer) => ({ key: key.tensor, value: cache.values[layer]!.tensor })),

@@ -1,10 +1,16 @@
+import * as v from 'valibot'
 import { ContextError, DisposedError, OptionError } from '../base/errors.ts'
+import { checkOptions } from '../base/options.ts'
 import { treeIntervals } from '../base/visibility.ts'
 import type { ExtendOptions, Extension, StepperState } from '../decode/stepper.ts'
 
 /** A state as the checks see it. */
 export interface ClosableState extends StepperState {
   readonly closed: boolean
+}
+
+export function refuseForeign(): never {
+  throw new OptionError('the state is of another stepper', { expected: 'a state that this stepper opened' })
 }
 
 export function refuseClosed({ closed }: ClosableState): void {
@@ -28,12 +34,20 @@ export function treeColumns(parents: readonly number[]): { readonly enter: Int32
   return treeIntervals(Int32Array.from(parents))
 }
 
+const optionsSchema = v.strictObject({
+  keep: v.picklist(['append', 'scratch']),
+  logits: v.picklist(['last', 'all', 'none']),
+  hidden: v.optional(v.boolean()),
+  signal: v.optional(v.instance(AbortSignal)),
+})
+
 /** Checks a whole batch before any of it runs. Throws DisposedError, OptionError or ContextError. */
 export function checkExtension(
   batch: readonly Extension<ClosableState>[],
-  { keep }: ExtendOptions,
+  options: ExtendOptions,
   limits: { readonly contextLength: number; readonly vocabularySize: number },
 ): void {
+  checkOptions(optionsSchema, options, 'extend')
   if (batch.length === 0) throw new OptionError('extend of no states', { expected: 'at least one' })
   if (new Set(batch.map(({ state }) => state)).size !== batch.length) {
     throw new OptionError('a state is twice in the batch', { expected: 'different states' })
@@ -41,7 +55,7 @@ export function checkExtension(
   for (const { state, tokens, parents } of batch) {
     refuseClosed(state)
     if (tokens.length === 0) throw new OptionError('extend by no tokens', { expected: 'at least one per state' })
-    const deepest = depthsOf(checkParents(tokens.length, keep, parents)).reduce((a, b) => Math.max(a, b))
+    const deepest = depthsOf(checkParents(tokens.length, options.keep, parents)).reduce((a, b) => Math.max(a, b))
     checkTokens(tokens, limits.vocabularySize)
     if (state.length + deepest + 1 > limits.contextLength) {
       throw new ContextError(`${state.length} + ${deepest + 1} positions`, {
@@ -53,8 +67,9 @@ export function checkExtension(
 }
 
 function checkTokens(tokens: ArrayLike<number>, vocabularySize: number): void {
-  const strange = Array.from(tokens).find((token) => !Number.isInteger(token) || token < 0 || token >= vocabularySize)
-  if (strange !== undefined) throw new OptionError(`token ${strange}`, { expected: `an integer in [0, ${vocabularySize - 1}]` })
+  const list = Array.from(tokens)
+  const strange = list.findIndex((token) => !Number.isInteger(token) || token < 0 || token >= vocabularySize)
+  if (strange >= 0) throw new OptionError(`token ${String(list[strange])}`, { expected: `an integer in [0, ${vocabularySize - 1}]` })
 }
 
 function checkParents(count: number, keep: ExtendOptions['keep'], parents?: ArrayLike<number>): number[] {

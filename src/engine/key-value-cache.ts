@@ -2,8 +2,8 @@ import { elementCount } from '../base/dtype.ts'
 import type { Device, DeviceView } from '../platform/device.ts'
 import { type Variable, variable } from '../tensor/index.ts'
 
-export interface CacheLayout {
-  readonly layers: number
+/** What one layer keeps of a slot. */
+export interface LayerLayout {
   readonly keyValueHeads: number
   readonly headWidth: number
 }
@@ -19,18 +19,20 @@ export class KeyValueCache {
   readonly keys: readonly Variable[]
   readonly values: readonly Variable[]
   readonly #device: Device
-  readonly #layout: CacheLayout
+  readonly #layouts: readonly LayerLayout[]
   readonly #free: number[] = []
   #rows = 0
   #capacity = capacityStep
 
-  constructor(device: Device, layout: CacheLayout) {
-    const make = (kind: string) => (_: unknown, layer: number) =>
-      variable({ name: `cache.${layer}.${kind}`, shape: ['B', layout.keyValueHeads, 'C', layout.headWidth] })
+  constructor(device: Device, layouts: readonly LayerLayout[]) {
+    const make =
+      (kind: string) =>
+      ({ keyValueHeads, headWidth }: LayerLayout, layer: number) =>
+        variable({ name: `cache.${layer}.${kind}`, shape: ['B', keyValueHeads, 'C', headWidth] })
     this.#device = device
-    this.#layout = layout
-    this.keys = Array.from({ length: layout.layers }, make('key'))
-    this.values = Array.from({ length: layout.layers }, make('value'))
+    this.#layouts = layouts
+    this.keys = layouts.map(make('key'))
+    this.values = layouts.map(make('value'))
   }
 
   get capacity(): number {
@@ -44,7 +46,8 @@ export class KeyValueCache {
 
   /** Bytes of all rows, used or not. */
   get bytes(): number {
-    return 4 * this.#variables.length * elementCount(this.#shape(this.#rows, this.#capacity))
+    const perLayer = this.#layouts.map((layout) => elementCount(shapeOf(layout, this.#rows, this.#capacity)))
+    return 2 * 4 * perLayer.reduce((total, count) => total + count, 0)
   }
 
   /** The index of a free row; its old contents are to be masked. */
@@ -71,14 +74,13 @@ export class KeyValueCache {
 
   /** Moves slots of one row: slot `from[i]` to slot `to + i`. `from` must increase and never lie before its target. */
   async moveSlots(row: number, from: readonly number[], to: number): Promise<void> {
-    const { keyValueHeads, headWidth } = this.#layout
-    const slot = (view: DeviceView, head: number, at: number) =>
-      window(view, ((row * keyValueHeads + head) * this.#capacity + at) * headWidth, [headWidth])
-    const heads = Array.from({ length: keyValueHeads }, (_, head) => head)
     const moved = from.map((source, i) => [source, to + i] as const).filter(([source, target]) => source !== target)
-    await this.#copyEach((view) =>
-      moved.flatMap(([source, target]) => heads.map((head) => [slot(view, head, source), slot(view, head, target)] as const)),
-    )
+    await this.#copyEach((view) => {
+      const [, heads, , width] = view.shape as [number, number, number, number]
+      const slot = (head: number, at: number) => window(view, ((row * heads + head) * this.#capacity + at) * width, [width])
+      const everyHead = Array.from({ length: heads }, (_, head) => head)
+      return moved.flatMap(([source, target]) => everyHead.map((head) => [slot(head, source), slot(head, target)] as const))
+    })
   }
 
   async dispose(): Promise<void> {
@@ -89,18 +91,15 @@ export class KeyValueCache {
     return [...this.keys, ...this.values]
   }
 
-  #shape(rows: number, capacity: number): number[] {
-    return [rows, this.#layout.keyValueHeads, capacity, this.#layout.headWidth]
-  }
-
   async #copyEach(pairs: (view: DeviceView) => readonly (readonly [DeviceView, DeviceView])[]): Promise<void> {
     const copies = this.#variables.flatMap((each) => pairs(each.frontView()).map(([from, to]) => this.#device.copy(from, to)))
     await Promise.all(copies)
   }
 
   async #resize(rows: number, capacity: number): Promise<void> {
-    const [before, after] = [this.#shape(this.#rows, this.#capacity), this.#shape(rows, capacity)]
-    for (const each of this.#variables) {
+    for (const [i, each] of this.#variables.entries()) {
+      const layout = this.#layouts[i % this.#layouts.length]!
+      const [before, after] = [shapeOf(layout, this.#rows, this.#capacity), shapeOf(layout, rows, capacity)]
       const old = this.#rows === 0 ? new Float32Array(0) : ((await each.read()) as Float32Array)
       await each.write(widened(old, before, after), after)
       await each.bind(this.#device)
@@ -109,6 +108,10 @@ export class KeyValueCache {
     this.#rows = rows
     this.#capacity = capacity
   }
+}
+
+function shapeOf({ keyValueHeads, headWidth }: LayerLayout, rows: number, capacity: number): number[] {
+  return [rows, keyValueHeads, capacity, headWidth]
 }
 
 /** The same values in a larger `[row, head, capacity, width]` array. */

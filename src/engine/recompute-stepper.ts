@@ -1,9 +1,9 @@
 import { SerialQueue } from '../base/serial.ts'
 import { tree } from '../base/visibility.ts'
 import type { ExtendOptions, Extension, Outputs, StepperState } from '../decode/stepper.ts'
-import { compile, expand, int32, reshape, scalar, type Tensor } from '../tensor/index.ts'
+import { compile, int32, reshape } from '../tensor/index.ts'
 import type { OwnedStepper, StepperOptions } from './cached-stepper.ts'
-import type { Decoder } from './decoder-program.ts'
+import { type Decoder, freshColumns } from './decoder-program.ts'
 import { checkExtension, checkFork, checkPath, checkRewind, depthsOf, parentsOf, refuseClosed, treeColumns } from './extension.ts'
 
 class RecomputeState implements StepperState {
@@ -20,13 +20,12 @@ type RecomputeProgram = ReturnType<typeof compileForward>
 
 /** All slots of one sequence at once, with no cache: committed ones as a chain, scratch ones as a tree behind it. */
 function compileForward({ backbone, head }: Decoder, { device, frozen = true }: StepperOptions) {
-  const columns = { ids: int32(1, 'T'), position: int32(1, 'T'), enter: int32(1, 'T'), exit: int32(1, 'T') }
+  const inputs = { ids: int32(1, 'T'), position: int32(1, 'T'), enter: int32(1, 'T'), exit: int32(1, 'T') }
   return compile(
-    columns,
+    inputs,
     ({ ids, position, enter, exit }) => {
-      const parent: Tensor = expand(scalar(0, 'int32'), position.shape)
-      const slots = { embedded: backbone.embed(ids, position), position, visibility: tree }
-      const { hidden } = backbone.forward({ ...slots, columns: { group: position, position0: position, enter, exit, parent } })
+      const columns = freshColumns({ position, enter, exit })
+      const { hidden } = backbone.forward({ embedded: backbone.embed(ids, position), position, columns, visibility: tree })
       const rows = reshape(hidden, [-1, backbone.width])
       return { logits: head.logits(rows), hidden: rows }
     },

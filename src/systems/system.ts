@@ -23,5 +23,5 @@ export interface TextSystem<Options = unknown> {
   writeConfig(options: Options): Readonly<Record<string, unknown>>
   build(options: Options): LanguageModel
   /** Keys of a public checkpoint as names of this system's variables; undefined for a tensor that is not needed. Default: unchanged. */
-  renameKey?(key: string): string | undefined
+  renameKey?(key: string, options: Options): string | undefined
 }

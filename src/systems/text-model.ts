@@ -94,7 +94,7 @@ export async function loadModel(folder: string, { device }: { readonly device: D
   const system = await systemForConfig(config)
   const model = new OpenTextModel(system, system.readConfig(config), await readTokenizer(folder, config), device)
   const { tensors } = readSafetensors(await readFileBytes(`${folder}/model.safetensors`))
-  await loadWeights(model.network, tensors, system.renameKey)
+  await loadWeights(model.network, tensors, (key) => (system.renameKey ? system.renameKey(key, model.options) : key))
   return model
 }
 

@@ -92,8 +92,9 @@ const llama: TextSystem<LlamaOptions> = {
     hidden_act: 'silu',
   }),
   build: (options) => new Llama(options),
-  // Old exports carry the rotary frequencies, which follow from the base; tied checkpoints may repeat the head.
-  renameKey: (key) => (key.endsWith('rotary_emb.inv_freq') ? undefined : key),
+  // Old exports carry the rotary frequencies, which follow from the base; tied checkpoints may repeat the embedding as a head.
+  renameKey: (key, { head }) =>
+    key.endsWith('rotary_emb.inv_freq') || (key === 'lm_head.weight' && head === 'tied') ? undefined : key,
 }
 export default llama
 
