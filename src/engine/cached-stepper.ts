@@ -5,7 +5,17 @@ import { SerialQueue } from '../base/serial.ts'
 import type { ExtendOptions, Extension, Outputs, Stepper, StepperState } from '../decode/stepper.ts'
 import type { Device } from '../platform/device.ts'
 import { compileDecoder, type Decoder, type DecoderProgram } from './decoder-program.ts'
-import { checkExtension, checkFork, checkPath, checkRewind, depthsOf, parentsOf, refuseClosed, refuseForeign, treeColumns } from './extension.ts'
+import {
+  checkExtension,
+  checkFork,
+  checkPath,
+  checkRewind,
+  depthsOf,
+  parentsOf,
+  refuseClosed,
+  refuseForeign,
+  treeColumns,
+} from './extension.ts'
 import { KeyValueCache } from './key-value-cache.ts'
 
 export interface StepperOptions {

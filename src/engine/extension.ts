@@ -69,7 +69,8 @@ export function checkExtension(
 function checkTokens(tokens: ArrayLike<number>, vocabularySize: number): void {
   const list = Array.from(tokens)
   const strange = list.findIndex((token) => !Number.isInteger(token) || token < 0 || token >= vocabularySize)
-  if (strange >= 0) throw new OptionError(`token ${String(list[strange])}`, { expected: `an integer in [0, ${vocabularySize - 1}]` })
+  if (strange >= 0)
+    throw new OptionError(`token ${String(list[strange])}`, { expected: `an integer in [0, ${vocabularySize - 1}]` })
 }
 
 function checkParents(count: number, keep: ExtendOptions['keep'], parents?: ArrayLike<number>): number[] {

@@ -1,15 +1,31 @@
+import { DisposedError } from '../base/errors.ts'
 import { SerialQueue } from '../base/serial.ts'
 import { tree } from '../base/visibility.ts'
 import type { ExtendOptions, Extension, Outputs, StepperState } from '../decode/stepper.ts'
 import { compile, int32, reshape } from '../tensor/index.ts'
-import type { OwnedStepper, StepperOptions } from './cached-stepper.ts'
+import { checkStepperOptions, type OwnedStepper, type StepperOptions } from './cached-stepper.ts'
 import { type Decoder, freshColumns } from './decoder-program.ts'
-import { checkExtension, checkFork, checkPath, checkRewind, depthsOf, parentsOf, refuseClosed, treeColumns } from './extension.ts'
+import {
+  checkExtension,
+  checkFork,
+  checkPath,
+  checkRewind,
+  depthsOf,
+  parentsOf,
+  refuseClosed,
+  refuseForeign,
+  treeColumns,
+} from './extension.ts'
 
 class RecomputeState implements StepperState {
   readonly tokens: number[] = []
   scratch: { readonly tokens: readonly number[]; readonly parents: readonly number[] } | undefined
   closed = false
+  readonly owner: RecomputeStepper
+
+  constructor(owner: RecomputeStepper) {
+    this.owner = owner
+  }
 
   get length(): number {
     return this.tokens.length
@@ -35,6 +51,7 @@ function compileForward({ backbone, head }: Decoder, { device, frozen = true }: 
 
 /** The slow, obvious stepper: keeps tokens and computes everything again at each call. The oracle of `openStepper`. */
 export function openRecomputeStepper(decoder: Decoder, options: StepperOptions): OwnedStepper {
+  checkStepperOptions(options)
   return new RecomputeStepper(decoder, options)
 }
 
@@ -44,6 +61,7 @@ class RecomputeStepper implements OwnedStepper<RecomputeState> {
   readonly #program: RecomputeProgram
   readonly #queue = new SerialQueue()
   #states = 0
+  #disposed = false
 
   constructor(decoder: Decoder, options: StepperOptions) {
     this.vocabularySize = decoder.backbone.vocabularySize
@@ -55,15 +73,18 @@ class RecomputeStepper implements OwnedStepper<RecomputeState> {
     return { states: this.#states, cacheBytes: 0 }
   }
 
-  async open(): Promise<RecomputeState> {
-    this.#states++
-    return new RecomputeState()
+  open(): Promise<RecomputeState> {
+    return this.#inTurn([], async () => {
+      this.#states++
+      return new RecomputeState(this)
+    })
   }
 
   extend(batch: readonly Extension<RecomputeState>[], options: ExtendOptions): Promise<Outputs[]> {
-    return this.#queue.run(async () => {
-      options.signal?.throwIfAborted()
+    const states = batch.map(({ state }) => state)
+    return this.#inTurn(states, async () => {
       checkExtension(batch, options, this)
+      options.signal?.throwIfAborted()
       const outputs: Outputs[] = []
       for (const extension of batch) outputs.push(await this.#extendOne(extension, options))
       options.signal?.throwIfAborted()
@@ -77,8 +98,7 @@ class RecomputeStepper implements OwnedStepper<RecomputeState> {
   }
 
   commit(state: RecomputeState, slots: readonly number[]): Promise<void> {
-    return this.#queue.run(async () => {
-      refuseClosed(state)
+    return this.#inTurn([state], async () => {
       checkPath(state.scratch?.parents, slots)
       state.tokens.push(...slots.map((slot) => state.scratch!.tokens[slot]!))
       state.scratch = undefined
@@ -86,8 +106,7 @@ class RecomputeStepper implements OwnedStepper<RecomputeState> {
   }
 
   rewind(state: RecomputeState, length: number): Promise<void> {
-    return this.#queue.run(async () => {
-      refuseClosed(state)
+    return this.#inTurn([state], async () => {
       checkRewind(state, length)
       state.tokens.length = length
       state.scratch = undefined
@@ -95,12 +114,11 @@ class RecomputeStepper implements OwnedStepper<RecomputeState> {
   }
 
   fork(state: RecomputeState, count: number): Promise<RecomputeState[]> {
-    return this.#queue.run(async () => {
-      refuseClosed(state)
+    return this.#inTurn([state], async () => {
       checkFork(count)
       this.#states += count
       return Array.from({ length: count }, () => {
-        const copy = new RecomputeState()
+        const copy = new RecomputeState(this)
         copy.tokens.push(...state.tokens)
         return copy
       })
@@ -109,13 +127,29 @@ class RecomputeStepper implements OwnedStepper<RecomputeState> {
 
   close(state: RecomputeState): Promise<void> {
     return this.#queue.run(async () => {
+      if (state.owner !== this) refuseForeign()
       if (!state.closed) this.#states--
       state.closed = true
     })
   }
 
   [Symbol.asyncDispose](): Promise<void> {
-    return this.#queue.run(() => this.#program.dispose())
+    return this.#queue.run(async () => {
+      this.#disposed = true
+      await this.#program.dispose()
+    })
+  }
+
+  /** One task at a time, on open states of this stepper. */
+  #inTurn<T>(states: readonly RecomputeState[], task: () => Promise<T>): Promise<T> {
+    return this.#queue.run(async () => {
+      if (this.#disposed) throw new DisposedError('the stepper was disposed')
+      for (const state of states) {
+        if (state?.owner !== this) refuseForeign()
+        refuseClosed(state)
+      }
+      return task()
+    })
   }
 
   async #extendOne({ state, tokens, parents }: Extension<RecomputeState>, { logits, hidden }: ExtendOptions): Promise<Outputs> {
