@@ -30,5 +30,8 @@ export function consumersOf(order: readonly Tensor[]): Map<Tensor, Tensor[]> {
 
 /** Every node that `node` depends on, itself included. */
 export function ancestorsOf(node: Tensor): Set<Tensor> {
-  return new Set(topologicalOrder([node]))
+  const found = new Set<Tensor>([node])
+  // A set is walked in the order of insertion, also through what is added on the way.
+  for (const each of found) for (const input of each.inputs) found.add(input)
+  return found
 }

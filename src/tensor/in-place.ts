@@ -18,7 +18,7 @@ const largestFusion = 16
 export function isSafeInPlace(leaf: Tensor, value: Tensor, consumers: Consumers, roots: ReadonlySet<Tensor>): boolean {
   const broadcasts = value.inputs.some((input) => input === leaf && !sameShape(input.shape, value.shape))
   if (value === leaf || broadcasts || !overwriting.has(value.op.name)) return false
-  const graph = { value, consumers, before: ancestorsOf(value), roots }
+  const graph = new Graph(value, consumers, roots)
   const aliases = [leaf]
   const seen = new Set<Tensor>()
   for (const alias of aliases) {
@@ -36,11 +36,23 @@ export function isSafeInPlace(leaf: Tensor, value: Tensor, consumers: Consumers,
 
 type Consumers = ReadonlyMap<Tensor, readonly Tensor[]>
 
-interface Graph {
+class Graph {
   readonly value: Tensor
   readonly consumers: Consumers
-  readonly before: ReadonlySet<Tensor>
   readonly roots: ReadonlySet<Tensor>
+  #before: ReadonlySet<Tensor> | undefined
+
+  constructor(value: Tensor, consumers: Consumers, roots: ReadonlySet<Tensor>) {
+    this.value = value
+    this.consumers = consumers
+    this.roots = roots
+  }
+
+  /** What the writing node depends on. Moments never ask for it. */
+  get before(): ReadonlySet<Tensor> {
+    this.#before ??= ancestorsOf(this.value)
+    return this.#before
+  }
 }
 
 /** Re-arrangements and conversions, and products with a scalar, which the runtime turns into a factor of a matrix product. */
@@ -51,10 +63,10 @@ function isMovement(reader: Tensor): boolean {
 }
 
 /** `w·a` in `w·a ± b`: two plain kernels, which no fusion knows. */
-function isPlainTerm(reader: Tensor, { value, consumers, before }: Graph): boolean {
+function isPlainTerm(reader: Tensor, { value, consumers }: Graph): boolean {
   const sums = reader !== value && (value.op.name === 'add' || value.op.name === 'subtract')
-  const alone = before.has(reader) && consumers.get(reader)!.every((user) => user === value)
-  return sums && alone && overwriting.has(reader.op.name)
+  const users = consumers.get(reader)!
+  return sums && overwriting.has(reader.op.name) && users.length > 0 && users.every((user) => user === value)
 }
 
 /**

@@ -9,7 +9,7 @@ interface StackCapture {
 }
 
 /** Deep enough to leave nested modules. */
-const deepest = 40
+const deepest = 24
 
 /** The folder of this package's modules, as frames may name it: a file URL, or a path. */
 const root = plain(new URL('..', import.meta.url).href)
