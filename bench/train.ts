@@ -48,6 +48,7 @@ async function race(batches: readonly Batch[], rounds: number, gemm: Map<number,
     const opened = await isolated(arm, threads).open(benchSpec, weights)
     running.set(label, opened)
     for (const { x, y } of batches.slice(0, comparedSteps)) records.get(label)!.losses.push(await opened.step(x, y))
+    opened.pause!(true)
   }
   for (let round = 0; round < rounds; round++) {
     const { x, y } = batches[comparedSteps + round]!
@@ -57,6 +58,7 @@ async function race(batches: readonly Batch[], rounds: number, gemm: Map<number,
     console.log(`round ${round + 1} of ${rounds}`)
   }
   for (const [label, arm] of running) {
+    arm.pause!(false)
     records.get(label)!.peakMemory = await arm.peakMemory!()
     await arm.close()
   }
@@ -64,9 +66,12 @@ async function race(batches: readonly Batch[], rounds: number, gemm: Map<number,
 }
 
 async function timeSteps(arm: RunningArm, x: Int32Array, y: Int32Array, steps: number): Promise<number> {
+  arm.pause!(false)
   const start = performance.now()
   for (let i = 0; i < steps; i++) await arm.step(x, y)
-  return (performance.now() - start) / steps
+  const milliseconds = (performance.now() - start) / steps
+  arm.pause!(true)
+  return milliseconds
 }
 
 export const bench: Bench = {

@@ -13,5 +13,7 @@ export interface RunningArm {
   step(x: Int32Array, y: Int32Array): Promise<number>
   /** Bytes; where the arm has a process of its own. */
   peakMemory?(): Promise<number>
+  /** Takes the processor away between turns, where the arm has a process of its own: some libraries keep threads busy while they wait. */
+  pause?(paused: boolean): void
   close(): Promise<void>
 }

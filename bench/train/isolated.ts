@@ -30,6 +30,7 @@ async function openIsolated(
   return {
     step: (x, y) => ask(child, { kind: 'step', x, y }),
     peakMemory: () => ask(child, { kind: 'peakMemory' }),
+    pause: (paused) => void child.kill(paused ? 'SIGSTOP' : 'SIGCONT'),
     close: () => end(child),
   }
 }
@@ -50,6 +51,6 @@ function ask(child: ChildProcess, request: Request): Promise<number> {
 function end(child: ChildProcess): Promise<void> {
   return new Promise((resolve) => {
     child.once('exit', () => resolve())
-    child.kill()
+    child.kill('SIGKILL')
   })
 }

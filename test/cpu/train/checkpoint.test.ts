@@ -79,9 +79,13 @@ describe('saveModel and loadModel', () => {
     await saveModel(root, await initialized(new Language(8)), { 'config.json': '2' })
     await loadModel(root, new Language(8))
     writeFileSync(join(root, 'thesis.tex'), 'years of work')
-    await expect(saveModel(root, await initialized(new Language(8)), { 'config.json': '3' })).rejects.toThrow(/'thesis\.tex', which would be lost/)
+    await expect(saveModel(root, await initialized(new Language(8)), { 'config.json': '3' })).rejects.toThrow(
+      /'thesis\.tex', which would be lost/,
+    )
     expect(readFileSync(join(root, 'config.json'), 'utf8')).toBe('2')
-    await expect(saveModel(join(root, 'x'), await initialized(new Language(8)), { 'model.safetensors': '' })).rejects.toThrow(OptionError)
+    await expect(saveModel(join(root, 'x'), await initialized(new Language(8)), { 'model.safetensors': '' })).rejects.toThrow(
+      OptionError,
+    )
   })
 
   test('a folder or file that is not there, and a file cut short', async () => {
