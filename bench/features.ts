@@ -43,9 +43,9 @@ function section({ id, title, command, date, commit, machine, gates, ratios, not
   const rows = gates.map(
     ({ name, want, got, pass, hard }) => `| ${pass ? '🟢' : hard ? '🔴' : '🟡'} | ${name} | ${want} | ${got} |`,
   )
-  const measured = Object.entries(ratios).map(
-    ([name, ratio]) => `- ${name}: ${show(ratio.median)} (${show(ratio.min)} to ${show(ratio.max)})`,
-  )
+  const gated = new Set(gates.map(({ name }) => name))
+  const others = Object.entries(ratios).filter(([name]) => !gated.has(name))
+  const measured = others.map(([name, ratio]) => `- ${name}: ${show(ratio.median)} (${show(ratio.min)} to ${show(ratio.max)})`)
   const where = `\`${command}\`, ${date.slice(0, 10)}, commit ${commit}, ${machine.cpu}, ${machine.threads} cores, load ${show(before)} → ${show(after)}.`
   const table = ['| | what | asked | found |', '|---|---|---|---|', ...rows, '']
   return [

@@ -1,6 +1,6 @@
 import { DataError } from '../base/errors.ts'
 import { exists } from '../platform/files.ts'
-import { listFolders } from '../platform/folders.ts'
+import { currentFolder, listFolders } from '../platform/folders.ts'
 import { openDevice } from '../platform/index.ts'
 import { packageData } from '../platform/package-data.ts'
 import { loadModel, type TextModel } from '../systems/index.ts'
@@ -10,7 +10,8 @@ import { loadModel, type TextModel } from '../systems/index.ts'
  * @throws DataError when there is neither.
  */
 export async function modelFolder(name: string): Promise<string> {
-  if (await exists(name)) return name
+  const folder = await currentFolder(name).catch(() => undefined)
+  if (folder !== undefined) return folder
   const shipped = await shippedModels()
   if (shipped.includes(name)) return packageData(name)
   throw new DataError(`there is no model '${name}'`, {

@@ -1,4 +1,5 @@
 import { OptionError } from '../base/errors.ts'
+import { refuseUnknown } from '../base/options.ts'
 import { causal } from '../base/visibility.ts'
 import { writeFileAtomic } from '../platform/files.ts'
 import { cast, compile, type Inputs, int32, type Program, range, type Tensor, unsqueeze } from '../tensor/index.ts'
@@ -32,8 +33,10 @@ export function textProgram(model: TextModel): Program<{ ids: Inputs[string] }, 
 }
 
 /** Writes an ONNX file that plain ONNX Runtime runs: int32 `ids` `[B, T]` → float32 `logits` `[B, T, vocabulary]`. */
-export async function exportModel(model: TextModel, path: string, { external = false }: ExportOptions = {}): Promise<void> {
-  if (!path.endsWith('.onnx'))
+export async function exportModel(model: TextModel, path: string, options: ExportOptions = {}): Promise<void> {
+  refuseUnknown(options, ['external'], 'exportModel')
+  const { external = false } = options
+  if (typeof path !== 'string' || !path.endsWith('.onnx'))
     throw new OptionError(`cannot export to ${JSON.stringify(path)}`, { expected: 'a path that ends with .onnx' })
   const location = `${path.split(/[\\/]/).at(-1)}.data`
   const file = await textProgram(model).toOnnx(external ? { externalThreshold: 1024, externalLocation: location } : {})

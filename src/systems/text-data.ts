@@ -32,6 +32,11 @@ export interface TextData {
   readonly documents: number
 }
 
+/** `bpe` is the size of the vocabulary; `trainBpe` checks it. */
+const choiceSchema = v.union(
+  [v.picklist(['bytes', 'characters']), v.strictObject({ bpe: v.number() }), v.looseObject({ encode: v.function() })],
+  "expected 'bytes', 'characters', { bpe: size } or a tokenizer",
+)
 const fractionSchema = v.pipe(v.number(), v.gtValue(0), v.ltValue(1))
 
 /** Most characters that a tokenizer is made from. */
@@ -74,6 +79,7 @@ async function makeTokenizer(
   { train }: Split,
   options: Partial<typeof special>,
 ): Promise<TextTokenizer> {
+  checkOptions(choiceSchema, choice, 'readTextData: tokenizer')
   if (choice === 'bytes') return bytesTokenizer(options)
   if (choice === 'characters') return trainCharacters(await sample(all, Number.POSITIVE_INFINITY), options)
   if ('bpe' in choice) return trainBpe(await sample(train, tokenizerSample), { vocabularySize: choice.bpe, ...options })

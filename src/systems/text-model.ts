@@ -1,12 +1,14 @@
-import { MismatchError } from '../base/errors.ts'
+import { MismatchError, OptionError } from '../base/errors.ts'
 import type { TextTokenizer } from '../base/model.ts'
+import { refuseUnknown } from '../base/options.ts'
 import { createRng } from '../base/rng.ts'
 import { type OwnedStepper, openStepper } from '../engine/index.ts'
 import { readSafetensors } from '../formats/index.ts'
 import { disposeModule, initialize, loadWeights, nameVariables } from '../nn/index.ts'
 import { readFileBytes } from '../platform/files.ts'
+import { currentFolder } from '../platform/folders.ts'
 import type { Device } from '../platform/index.ts'
-import { type CompanionFiles, saveModel as saveWeights } from '../train/index.ts'
+import { type CompanionFiles, checkCompanions, saveModule } from '../train/index.ts'
 import { readJson, readTokenizer, tokenizerFileName } from './model-files.ts'
 import { systemForConfig } from './registry.ts'
 import type { LanguageModel, TextSystem } from './system.ts'
@@ -73,34 +75,47 @@ export interface CreateModelOptions<Options> {
 }
 
 /** A model with first weights from a seed. */
-export async function createModel<Options>({
-  system,
-  options,
-  tokenizer,
-  device,
-  seed,
-}: CreateModelOptions<Options>): Promise<TextModel> {
-  const model = new OpenTextModel(system as TextSystem, options, tokenizer, device)
+export async function createModel<Options>(given: CreateModelOptions<Options>): Promise<TextModel> {
+  refuseUnknown(given, ['system', 'options', 'tokenizer', 'device', 'seed'], 'createModel')
+  const { system, options, tokenizer, seed } = given
+  const model = new OpenTextModel(system as TextSystem, options, tokenizer, checkedDevice(given.device, 'createModel'))
   await initialize(model.network, createRng(seed).fold('weights'))
   return model
+}
+
+export interface LoadModelOptions {
+  readonly device: Device
+}
+
+function checkedOptions(options: LoadModelOptions): LoadModelOptions {
+  refuseUnknown(options, ['device'], 'loadModel')
+  return { device: checkedDevice(options.device, 'loadModel') }
+}
+
+function checkedDevice(device: Device, what: string): Device {
+  if (typeof device?.run !== 'function') throw new OptionError(`${what}: device is missing`, { fix: 'pass await openDevice()' })
+  return device
 }
 
 /**
  * Opens a model folder: config.json, model.safetensors and a tokenizer. Throws DataError when a file is missing, FormatError when one is
  * malformed, OptionError on a model that is not supported, MismatchError when weights, vocabulary and configuration do not fit.
  */
-export async function loadModel(folder: string, { device }: { readonly device: Device }): Promise<TextModel> {
+export async function loadModel(path: string, options: LoadModelOptions): Promise<TextModel> {
+  const { device } = checkedOptions(options)
+  const folder = await currentFolder(path)
   const config = await readJson(folder, 'config.json')
   const system = await systemForConfig(config)
   const model = new OpenTextModel(system, system.readConfig(config), await readTokenizer(folder, config), device)
-  const { tensors } = readSafetensors(await readFileBytes(`${folder}/model.safetensors`))
+  const { tensors, metadata } = readSafetensors(await readFileBytes(`${folder}/model.safetensors`))
+  await checkCompanions(folder, metadata)
   await loadWeights(model.network, tensors, (key) => (system.renameKey ? system.renameKey(key, model.options) : key))
   return model
 }
 
 /** Writes a model folder that `loadModel` reads back. It changes as a whole: whatever happens, it holds all old files or all new ones. */
 export async function saveModel(model: TextModel, folder: string): Promise<void> {
-  await saveWeights(folder, model.network, modelFiles(model))
+  await saveModule(folder, model.network, modelFiles(model))
 }
 
 /** The files that belong to a model besides its weights: configuration and tokenizer. */

@@ -1,4 +1,5 @@
 import { DataError } from '../base/errors.ts'
+import { refuseUnknown } from '../base/options.ts'
 import { score as scoreTokens } from '../decode/index.ts'
 import { type LikelihoodMetrics, likelihoodMetrics } from '../metrics/index.ts'
 import type { TextModel } from './text-model.ts'
@@ -23,14 +24,16 @@ export interface ScoreTextOptions {
  * Scores a text of any length. Texts longer than the context are read in windows that overlap by half a context, so that every token
  * but the first few has at least that much before it. Throws DataError when nothing can be scored.
  */
-export async function scoreText(model: TextModel, text: string, { signal, onProgress }: ScoreTextOptions = {}): Promise<TextScore> {
+export async function scoreText(model: TextModel, text: string, options: ScoreTextOptions = {}): Promise<TextScore> {
+  refuseUnknown(options, ['signal', 'onProgress'], 'scoreText')
+  const { signal, onProgress } = options
   const { tokenizer, stepper } = model
   const start = tokenizer.startToken === undefined ? [] : [tokenizer.startToken]
   const tokens = [...start, ...tokenizer.encode(text)]
   if (tokens.length < 2)
     throw new DataError('the text has nothing to score', { expected: 'at least two tokens, or one after a start token' })
   let logProb = 0
-  for (const window of scoringWindows(tokens.length, stepper.contextLength)) {
+  for (const window of overlappingWindows(tokens.length, stepper.contextLength)) {
     const promptLength = window.first - window.start
     const { total } = await scoreTokens(stepper, tokens.slice(window.start, window.end), {
       promptLength,
@@ -52,7 +55,7 @@ interface Window {
 }
 
 /** Windows over `length` tokens in which every token but the first is scored once. A window may hold one token more than the context. */
-export function scoringWindows(length: number, context: number): Window[] {
+export function overlappingWindows(length: number, context: number): Window[] {
   const windows: Window[] = []
   const stride = Math.max(1, Math.floor(context / 2))
   for (let first = 1; first < length; ) {

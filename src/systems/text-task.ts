@@ -65,8 +65,9 @@ function feeds({ x, y, weight }: WeightedBatch) {
 function fingerprint({ tokenizer }: TextModel, { train, validation, batch, seed }: TextTaskOptions, length: number): string {
   const bytes = (tokens: Tokens) => new Uint8Array(tokens.buffer, tokens.byteOffset, tokens.byteLength)
   const vocabulary = new TextEncoder().encode(JSON.stringify(tokenizer.toJSON()))
-  const data = sha256([bytes(train), ...(validation === undefined ? [] : [bytes(validation)]), vocabulary])
-  return `text ${data} ${length}x${batch} ${seed}`
+  // One by one: where the held-out part begins is part of what the run is.
+  const parts = [bytes(train), ...(validation === undefined ? [] : [bytes(validation)]), vocabulary]
+  return `text ${parts.map((part) => sha256([part])).join(' ')} ${length}x${batch} ${seed}`
 }
 
 function checkLength(length: number, context: number): void {

@@ -43,9 +43,12 @@ export function checkFeed(name: string, spec: InputSpec, value: FeedValue, bindi
     })
   }
   if (tensor.dtype !== spec.dtype || !(tensor.data instanceof arrayTypes[spec.dtype])) {
-    throw new DTypeError(`input ${name} is ${tensor.dtype} (${tensor.data.constructor.name})`, {
-      expected: `${spec.dtype} (${arrayTypes[spec.dtype].name})`,
-    })
+    throw new DTypeError(
+      `input ${name} is ${ArrayBuffer.isView(value) ? '' : `${tensor.dtype}, in `}a ${tensor.data.constructor.name}`,
+      {
+        expected: `${spec.dtype} (${arrayTypes[spec.dtype].name})`,
+      },
+    )
   }
   if (tensor.data.length !== elementCount(tensor.shape)) {
     throw new ShapeError(`input ${name} has ${tensor.data.length} values for shape [${tensor.shape.join(', ')}]`, {

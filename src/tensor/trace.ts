@@ -35,6 +35,8 @@ export function trace<I extends Inputs, R extends Results>(
   const assignments = results.flatMap(([, result]) =>
     result instanceof Tensor ? [] : (result as Assignment | readonly Assignment[]),
   )
+  if (outputs.size + assignments.length === 0)
+    throw new GraphError('the program has no results', { expected: 'a tensor or an assignment' })
   refuseTwice(assignments)
   for (const assignment of assignments) refuseForeignRows(assignment, leaves)
   const both = [...outputs.keys()].find((name) => leaves.has(name))

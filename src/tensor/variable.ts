@@ -1,5 +1,6 @@
 import { arrayTypes, bytesPerElement, type DType, elementCount, type TypedArray } from '../base/dtype.ts'
 import { DisposedError, GraphError, ShapeError } from '../base/errors.ts'
+import { refuseUnknown } from '../base/options.ts'
 import type { Rng } from '../base/rng.ts'
 import type { BufferId, Device, DeviceView } from '../platform/device.ts'
 import { formatShape, type Shape, type SymbolicDimension, toDimension } from './dimension.ts'
@@ -46,7 +47,10 @@ export class Variable {
   #updating = false
   #disposed = false
 
-  constructor({ shape, dtype = 'float32', trainable = false, initializer, name = '' }: VariableOptions) {
+  constructor(options: VariableOptions) {
+    refuseUnknown(options, ['shape', 'dtype', 'trainable', 'initializer', 'name'], 'variable')
+    const { shape, dtype = 'float32', trainable = false, initializer, name = '' } = options
+    if (!Array.isArray(shape)) throw new ShapeError(`variable ${name} has no shape`, { expected: 'an array of sizes' })
     this.dtype = dtype
     this.shape = shape.map(toDimension)
     this.trainable = trainable

@@ -19,7 +19,7 @@ import { validated } from './early-stopping.ts'
 import type { FitEvent, FitReport, StopReason } from './fit-events.ts'
 import { checkFitOptions, type FitOptions } from './fit-options.ts'
 import type { GuardedProgram } from './guarded-program.ts'
-import { saveModel } from './model-files.ts'
+import { saveModule } from './model-files.ts'
 import type { Optimizer } from './optimizer.ts'
 import { constant, type Schedule } from './schedules.ts'
 import type { TrainingTask } from './task.ts'
@@ -33,6 +33,7 @@ import { accumulatingTrainer, directTrainer, lossProgram, type Trainer } from '.
  * @example
  * class Line { readonly slope = parameter([1], ones) }
  * const line = new Line()
+ * await initialize(line, createRng(1))
  * const task = {
  *   module: line, inputs: { x: float32(8), y: float32(8) },
  *   loss: ({ x, y }) => ({ total: mean(square(subtract(multiply(x, line.slope), y))) }),
@@ -196,7 +197,7 @@ class FitRun {
       this.#progress = validated(this.#progress, loss, this.#options.earlyStopping?.minimumGain)
       const best = this.#progress.best?.step === step
       const { folder, files = {}, onValidation, device } = this.#options
-      if (best && folder !== undefined) await saveModel(pathIn(folder, 'best'), this.#task.module, files)
+      if (best && folder !== undefined) await saveModule(pathIn(folder, 'best'), this.#task.module, files)
       await this.#emit({ kind: 'validation', step, loss, best })
       await onValidation?.({ step, loss, best, module: this.#task.module, device })
     } finally {

@@ -14,7 +14,7 @@ export type { FitEvent, FitReport, StopReason, ValidationContext } from './fit-e
 export type { EarlyStopping, FitOptions } from './fit-options.ts'
 export { type LionOptions, lion } from './lion.ts'
 export { type LoraOptions, type LowRankAdapters, loadAdapters, lora } from './lora.ts'
-export { type CompanionFiles, loadModel, saveModel } from './model-files.ts'
+export { type CompanionFiles, checkCompanions, loadModule, saveModule } from './model-files.ts'
 export { type MuonOptions, muon } from './muon.ts'
 export { isMatrix, type Optimizer, type OptimizerFactory, type Selection } from './optimizer.ts'
 export { type CosineOptions, constant, cosine, type Schedule, type WsdOptions, wsd } from './schedules.ts'

@@ -19,18 +19,18 @@ const digestKey = 'sha256:'
  * @throws DataError when the folder holds other things than a former save, or cannot be written
  * @example
  * class Scale { readonly weight = parameter([3], ones) }
- * await saveModel('scale', new Scale(), { 'config.json': '{}' })
+ * await saveModule('scale', new Scale(), { 'config.json': '{}' })
  */
-export async function saveModel(folder: string, module: Module, files: CompanionFiles = {}): Promise<void> {
+export async function saveModule(folder: string, module: Module, files: CompanionFiles = {}): Promise<void> {
   await writeFolderAtomic(folder, modelContents(await readVariables(namedVariables(module)), files))
 }
 
 /**
- * Gives a module the values that `saveModel` wrote. No variable changes unless all fit.
+ * Gives a module the values that `saveModule` wrote. No variable changes unless all fit.
  * @throws MismatchError listing missing, unexpected and differently shaped tensors, or companion files that are not the ones saved with
  * the weights; FormatError or DataError when a file is damaged or missing
  */
-export async function loadModel(folder: string, module: Module): Promise<void> {
+export async function loadModule(folder: string, module: Module): Promise<void> {
   const current = await currentFolder(folder)
   const path = pathIn(current, modelFile)
   const { tensors, metadata } = readSafetensors(await readFileBytes(path))
@@ -55,7 +55,11 @@ export function bytesOf(content: string | Uint8Array): Uint8Array {
   return typeof content === 'string' ? new TextEncoder().encode(content) : content
 }
 
-async function checkCompanions(folder: string, metadata: ReadonlyMap<string, string>): Promise<void> {
+/**
+ * Compares the files beside the weights with what the weights remember of them.
+ * @throws MismatchError when one was exchanged or is missing
+ */
+export async function checkCompanions(folder: string, metadata: ReadonlyMap<string, string>): Promise<void> {
   for (const [key, digest] of metadata) {
     if (!key.startsWith(digestKey)) continue
     const name = key.slice(digestKey.length)

@@ -55,7 +55,8 @@ export function fitOptions(flags: TrainFlags, width: number): Omit<FitOptions, '
     validateEvery,
     folder: checkpointFolder(flags),
     checkpointEvery: flags.checkpointEvery ?? validateEvery,
-    resume: resume === true ? 'always' : 'never',
+    // Killed before the first checkpoint, a run starts anew and equals one that never stopped.
+    resume: resume === true ? 'auto' : 'never',
     ...(log !== undefined && { log }),
   }
 }

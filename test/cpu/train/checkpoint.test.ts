@@ -12,10 +12,10 @@ import {
   type FitEvent,
   fit,
   latestCheckpoint,
-  loadModel,
+  loadModule,
   readCheckpoint,
   restoreCheckpoint,
-  saveModel,
+  saveModule,
 } from '../../../src/train/index.ts'
 import { TinyModel, tinyTask, valuesOf } from './tiny-task.ts'
 
@@ -40,12 +40,12 @@ async function initialized<M extends object>(module: M): Promise<M> {
   return module
 }
 
-describe('saveModel and loadModel', () => {
+describe('saveModule and loadModule', () => {
   test('give back the same values, and leave a file that other readers take', async () => {
     const model = await initialized(new Language(7))
-    await saveModel(root, model, { 'config.json': '{"a":1}', 'ids.bin': Uint8Array.of(1, 2) })
+    await saveModule(root, model, { 'config.json': '{"a":1}', 'ids.bin': Uint8Array.of(1, 2) })
     const other = new Language(7)
-    await loadModel(root, other)
+    await loadModule(root, other)
     expect(await valuesOf(other)).toEqual(await valuesOf(model))
     expect(readdirSync(root).sort()).toEqual(['config.json', 'ids.bin', 'model.safetensors'])
     const { tensors, metadata } = readSafetensors(readFileSync(join(root, 'model.safetensors')))
@@ -54,47 +54,47 @@ describe('saveModel and loadModel', () => {
   })
 
   test('weights that do not fit are listed, and change nothing', async () => {
-    await saveModel(root, await initialized(new Language(7, 3, false)))
+    await saveModule(root, await initialized(new Language(7, 3, false)))
     const model = await initialized(new Language(9))
     const before = await valuesOf(model)
-    await expect(loadModel(root, model)).rejects.toThrow(
+    await expect(loadModule(root, model)).rejects.toThrow(
       /lacks head\.bias; has other shapes: embed\.weight is float32 \[7, 3\] and not float32 \[9, 3\], head\.weight is/,
     )
     expect(await valuesOf(model)).toEqual(before)
-    await expect(loadModel(root, new Linear(3, 7))).rejects.toThrow(/lacks weight; has the unknown embed\.weight, head\.weight/)
-    await expect(loadModel(root, new Linear(3, 7))).rejects.toThrow(MismatchError)
+    await expect(loadModule(root, new Linear(3, 7))).rejects.toThrow(/lacks weight; has the unknown embed\.weight, head\.weight/)
+    await expect(loadModule(root, new Linear(3, 7))).rejects.toThrow(MismatchError)
   })
 
   test('a vocabulary that was exchanged or lost is noticed', async () => {
     const model = await initialized(new Language(7))
-    await saveModel(root, model, { 'tokenizer.json': '["a","b"]' })
+    await saveModule(root, model, { 'tokenizer.json': '["a","b"]' })
     writeFileSync(join(root, 'tokenizer.json'), '["b","a"]')
-    await expect(loadModel(root, model)).rejects.toThrow(/tokenizer\.json in .* is not the one that the weights were saved with/)
+    await expect(loadModule(root, model)).rejects.toThrow(/tokenizer\.json in .* is not the one that the weights were saved with/)
     rmSync(join(root, 'tokenizer.json'))
-    await expect(loadModel(root, model)).rejects.toThrow(MismatchError)
+    await expect(loadModule(root, model)).rejects.toThrow(MismatchError)
   })
 
   test('saving over a former model replaces all of it; anything else is left alone', async () => {
-    await saveModel(root, await initialized(new Language(7)), { 'config.json': '1' })
-    await saveModel(root, await initialized(new Language(8)), { 'config.json': '2' })
-    await loadModel(root, new Language(8))
+    await saveModule(root, await initialized(new Language(7)), { 'config.json': '1' })
+    await saveModule(root, await initialized(new Language(8)), { 'config.json': '2' })
+    await loadModule(root, new Language(8))
     writeFileSync(join(root, 'thesis.tex'), 'years of work')
-    await expect(saveModel(root, await initialized(new Language(8)), { 'config.json': '3' })).rejects.toThrow(
+    await expect(saveModule(root, await initialized(new Language(8)), { 'config.json': '3' })).rejects.toThrow(
       /'thesis\.tex', which would be lost/,
     )
     expect(readFileSync(join(root, 'config.json'), 'utf8')).toBe('2')
-    await expect(saveModel(join(root, 'x'), await initialized(new Language(8)), { 'model.safetensors': '' })).rejects.toThrow(
+    await expect(saveModule(join(root, 'x'), await initialized(new Language(8)), { 'model.safetensors': '' })).rejects.toThrow(
       OptionError,
     )
   })
 
   test('a folder or file that is not there, and a file cut short', async () => {
-    await expect(loadModel(join(root, 'none'), new Language(7))).rejects.toThrow(DataError)
-    await expect(loadModel(root, new Language(7))).rejects.toThrow(DataError)
+    await expect(loadModule(join(root, 'none'), new Language(7))).rejects.toThrow(DataError)
+    await expect(loadModule(root, new Language(7))).rejects.toThrow(DataError)
     const path = join(root, 'model')
-    await saveModel(path, await initialized(new Language(7)))
+    await saveModule(path, await initialized(new Language(7)))
     truncateSync(join(path, 'model.safetensors'), 100)
-    await expect(loadModel(path, new Language(7))).rejects.toMatchObject({ code: 'format' })
+    await expect(loadModule(path, new Language(7))).rejects.toMatchObject({ code: 'format' })
   })
 })
 

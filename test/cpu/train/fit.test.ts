@@ -6,7 +6,7 @@ import { DataError, MismatchError, OptionError } from '../../../src/base/errors.
 import { freeze, unfreeze } from '../../../src/nn/index.ts'
 import type { Device } from '../../../src/platform/device.ts'
 import { openDevice } from '../../../src/platform/index.ts'
-import { adamw, cosine, ema, type FitEvent, type FitOptions, fit, lion, loadModel, muon } from '../../../src/train/index.ts'
+import { adamw, cosine, ema, type FitEvent, type FitOptions, fit, lion, loadModule, muon } from '../../../src/train/index.ts'
 import { TinyModel, tinyTask, valuesOf } from './tiny-task.ts'
 
 let device: Device
@@ -229,7 +229,7 @@ describe('files', () => {
     expect(steps).toEqual([2, 4, 6, 7])
     expect(readdirSync(root).sort()).toEqual(['step-6', 'step-7'])
     const model = new TinyModel()
-    await loadModel(join(root, 'step-7'), model)
+    await loadModule(join(root, 'step-7'), model)
     expect(await valuesOf(model)).toEqual(weights)
     expect(readFileSync(join(root, 'step-6', 'config.json'), 'utf8')).toBe('{}')
   })
@@ -245,7 +245,7 @@ describe('files', () => {
       onValidation: async ({ step, module }) => void seen.set(step, await valuesOf(module)),
     })
     const model = new TinyModel()
-    await loadModel(join(root, 'best'), model)
+    await loadModule(join(root, 'best'), model)
     expect(await valuesOf(model)).toEqual(seen.get(report.best!.step))
   })
 

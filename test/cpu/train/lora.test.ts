@@ -9,7 +9,7 @@ import { initialize, Linear, parameters } from '../../../src/nn/index.ts'
 import type { Device } from '../../../src/platform/device.ts'
 import { openDevice } from '../../../src/platform/index.ts'
 import { compile, float32 } from '../../../src/tensor/index.ts'
-import { fit, loadAdapters, loadModel, lora, saveModel } from '../../../src/train/index.ts'
+import { fit, loadAdapters, loadModule, lora, saveModule } from '../../../src/train/index.ts'
 import { TinyModel, tinyTask, valuesOf } from './tiny-task.ts'
 
 let device: Device
@@ -93,8 +93,8 @@ describe('adapters', () => {
     expect(Object.keys(await valuesOf(model))).toEqual(Object.keys(before.values))
     expect(model.first).toBeInstanceOf(Linear)
     expect(parameters(model)).toHaveLength(4)
-    await saveModel(join(root, 'merged'), model)
-    await loadModel(join(root, 'merged'), new TinyModel())
+    await saveModule(join(root, 'merged'), model)
+    await loadModule(join(root, 'merged'), new TinyModel())
   })
 
   test('removing takes every change back', async () => {
