@@ -80,7 +80,6 @@ test.each([
     'make no window of 64',
   ],
   ['a folder that exists', ['--data', corpus, '--out', workspace.path], 'exists already; give another folder'],
-  ['nothing to resume', ['--data', corpus, '--out', out, '--resume'], 'holds no checkpoint to resume from'],
   ['an unknown system', ['--data', corpus, '--system', 'parrot'], 'unknown system "parrot"; expected one of gpt, llama'],
   ['an unknown preset', ['--data', corpus, '--preset', 'huge'], "no preset 'huge'; expected one of tiny, small, base"],
   ['a missing tokenizer', ['--data', corpus, '--tokenizer', 'no-such.json'], "cannot read 'no-such.json'"],

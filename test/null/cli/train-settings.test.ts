@@ -74,7 +74,7 @@ test('the rest is handed on', async () => {
     accumulate: 3,
     validateEvery: 1,
     checkpointEvery: 2,
-    resume: 'always',
+    resume: 'auto',
     folder: 'a/b-checkpoints',
     log: 'l',
   })
