@@ -6,6 +6,8 @@ export interface Stepper<State extends StepperState = StepperState> {
   readonly vocabularySize: number
   /** Most positions a state may hold. */
   readonly contextLength: number
+  /** Whether `rewind` reaches every length. Where it does not, a state that may be needed again is kept as a fork. */
+  readonly canRewind: boolean
   /** A new, empty state. */
   open(): Promise<State>
   /**
@@ -16,7 +18,10 @@ export interface Stepper<State extends StepperState = StepperState> {
   extend(batch: readonly Extension<State>[], options: ExtendOptions): Promise<Outputs[]>
   /** Keeps the scratch slots of these indices, in this order, each the child of the one before; drops the others. */
   commit(state: State, slots: readonly number[]): Promise<void>
-  /** Forgets everything after `length` positions. */
+  /**
+   * Forgets everything after `length` positions. A stepper that cannot rewind takes the present length and 0; throws OptionError on a
+   * length that it cannot reach.
+   */
   rewind(state: State, length: number): Promise<void>
   /** `count` independent copies of the state. */
   fork(state: State, count: number): Promise<State[]>

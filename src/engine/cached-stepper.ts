@@ -52,6 +52,7 @@ export function openStepper(decoder: Decoder, options: StepperOptions): OwnedSte
 class CachedStepper implements OwnedStepper<CachedState> {
   readonly vocabularySize: number
   readonly contextLength: number
+  readonly canRewind = true
   readonly #cache: KeyValueCache
   readonly #program: DecoderProgram
   readonly #queue = new SerialQueue()

@@ -58,6 +58,7 @@ export function openRecomputeStepper(decoder: Decoder, options: StepperOptions):
 class RecomputeStepper implements OwnedStepper<RecomputeState> {
   readonly vocabularySize: number
   readonly contextLength: number
+  readonly canRewind = true
   readonly #program: RecomputeProgram
   readonly #queue = new SerialQueue()
   #states = 0

@@ -36,7 +36,15 @@ export interface SessionOptions {
   readonly optimization?: 'disabled' | 'basic' | 'extended' | 'all'
   /** External data files by the location the model names. */
   readonly externalData?: Readonly<Record<string, Uint8Array>>
+  /** Folder of the external data files that are not in `externalData`; the runtime maps them, so that weights are held once. */
+  readonly externalFolder?: string
 }
+
+/**
+ * Who runs the sessions. `onnxruntime-c`: ONNX Runtime's C API, called on the library that onnxruntime-node ships; `onnxruntime-node`:
+ * its binding; `onnxruntime-web`: WebAssembly.
+ */
+export type DriverName = 'onnxruntime-c' | 'onnxruntime-node' | 'onnxruntime-web'
 
 export interface DeviceOptions {
   /** Threads of one operation. Default: the number of physical cores the process may use. */
@@ -48,10 +56,12 @@ export interface DeviceOptions {
 }
 
 export interface DeviceInfo {
-  readonly driver: string
+  readonly driver: DriverName
   readonly version: string
   readonly threads: number
   readonly worker: boolean
+  /** Outputs are computed inside the views they go to, with no copy: what is fed and fetched as one view grows in place, as caches do. */
+  readonly boundOutputs: boolean
 }
 
 export interface DeviceMemory {

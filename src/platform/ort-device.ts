@@ -46,7 +46,8 @@ class OrtDevice implements Device {
     this.#runtime = runtime
     this.#settings = settings
     this.#around = around
-    this.info = { driver: 'onnxruntime-node', version: runtimeVersion(runtime), threads: settings.threads, worker: false }
+    const version = runtimeVersion(runtime)
+    this.info = { driver: 'onnxruntime-node', version, threads: settings.threads, worker: false, boundOutputs: false }
   }
 
   allocate(byteLength: number): Promise<BufferId> {

@@ -43,10 +43,13 @@ function below(top: 'systems'): string[] {
 /** The folders that may import a package; `everywhere` leaves out base. */
 const packageHomes: Readonly<Record<string, readonly string[] | 'everywhere'>> = {
   'onnxruntime-node': ['platform'],
+  'onnxruntime-web': ['platform'],
+  koffi: ['platform'],
   'write-file-atomic': ['platform'],
   tinyglobby: ['platform'],
   '@bufbuild/protobuf': ['formats'],
   '@huggingface/tokenizers': ['tokenizers'],
+  '@huggingface/jinja': ['tokenizers'],
   commander: ['cli'],
   'cli-progress': ['cli'],
   '@petamoriken/float16': ['base'],
