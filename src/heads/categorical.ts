@@ -1,7 +1,7 @@
 import { ShapeError } from '../base/errors.ts'
 import type { Embedding } from '../nn/embedding.ts'
 import { Linear, linear } from '../nn/linear.ts'
-import type { Weight } from '../nn/quantized-matrix.ts'
+import { type Weight, WeightHolder } from '../nn/quantized-matrix.ts'
 import { sameShape } from '../tensor/dimension.ts'
 import {
   customGradient,
@@ -25,10 +25,11 @@ export interface CategoricalHead {
   logits(hidden: Tensor): Tensor
 }
 
-class LinearHead implements CategoricalHead {
+class LinearHead extends WeightHolder implements CategoricalHead {
   readonly weight: Weight
 
   constructor(width: number, vocabularySize: number, weight?: Initializer) {
+    super()
     this.weight = new Linear(width, vocabularySize, weight === undefined ? {} : { weight }).weight
   }
 

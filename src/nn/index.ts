@@ -14,6 +14,8 @@ export {
   visibilityBias,
 } from './attention.ts'
 export { Embedding } from './embedding.ts'
+export { type Compensated, type CompensateOptions, compensateWeights } from './gptq.ts'
+export type { Calibration } from './hessians.ts'
 export { glorotUniform, heNormal, normal, ones, uniform, zeros } from './initializers.ts'
 export { Linear, type LinearOptions, linear } from './linear.ts'
 export { gelu, type Mlp, type MlpFactory, type MlpSettings, swiglu } from './mlp.ts'
@@ -33,8 +35,18 @@ export {
 export { layerNorm, type Norm, type NormFactory, rmsNorm } from './norm.ts'
 export { placedValues } from './placement.ts'
 export { learned, type Positions, type PositionsFactory, rotary } from './positions.ts'
-export { type BlockFormat, QuantizedMatrix, type QuantizedValues, type Weight } from './quantized-matrix.ts'
+export {
+  gptq,
+  matricesIn,
+  nearest,
+  type QuantizedReport,
+  type QuantizeOptions,
+  quantizeModule,
+  type RoundingMethod,
+} from './quantize-module.ts'
+export { type BlockFormat, QuantizedMatrix, type QuantizedValues, type Weight, WeightHolder } from './quantized-matrix.ts'
 export { repackBlocks, twinFormat } from './repack.ts'
+export { type Clip, type RoundOptions, roundWeights, widenWeights } from './round-weights.ts'
 export { type BackboneOutput, Transformer, type TransformerOptions } from './transformer.ts'
 export { constantColumns, type TracedColumns, traceVisibility } from './visibility.ts'
 export { checkFit, loadWeights, readVariables, type VariableMap, writeVariables } from './weights.ts'

@@ -103,6 +103,11 @@ const refuseFirst: Initializer = () => {
 /** What multiplies in a layer: trainable values, or quantised ones. */
 export type Weight = Variable | QuantizedMatrix
 
+/** A layer whose `weight` multiplies or is looked up through this file's functions, so that either kind may stand there. */
+export abstract class WeightHolder {
+  abstract readonly weight: Weight
+}
+
 /** Throws OptionError unless the kernels have the format. */
 export function checkFormat({ bits, blockSize }: BlockFormat): void {
   if (!Number.isSafeInteger(blockSize)) throw new OptionError(`blocks of ${blockSize}`, { expected: 'a whole number' })
