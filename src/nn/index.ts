@@ -1,5 +1,18 @@
 export { attend } from './attend.ts'
-export { Attention, type AttentionOptions, type KeyValues, type Past, type Slots, sliding, visibilityBias } from './attention.ts'
+export {
+  type Attended,
+  Attention,
+  type AttentionCall,
+  type AttentionOptions,
+  type AttentionTraits,
+  attendSlots,
+  type KeyValues,
+  type Past,
+  type Projected,
+  type Slots,
+  sliding,
+  visibilityBias,
+} from './attention.ts'
 export { Embedding } from './embedding.ts'
 export { glorotUniform, heNormal, normal, ones, uniform, zeros } from './initializers.ts'
 export { Linear, type LinearOptions, linear } from './linear.ts'
@@ -18,7 +31,10 @@ export {
   unfreeze,
 } from './module.ts'
 export { layerNorm, type Norm, type NormFactory, rmsNorm } from './norm.ts'
+export { placedValues } from './placement.ts'
 export { learned, type Positions, type PositionsFactory, rotary } from './positions.ts'
+export { type BlockFormat, QuantizedMatrix, type QuantizedValues, type Weight } from './quantized-matrix.ts'
+export { repackBlocks, twinFormat } from './repack.ts'
 export { type BackboneOutput, Transformer, type TransformerOptions } from './transformer.ts'
 export { constantColumns, type TracedColumns, traceVisibility } from './visibility.ts'
 export { checkFit, loadWeights, readVariables, type VariableMap, writeVariables } from './weights.ts'
