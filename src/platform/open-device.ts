@@ -1,7 +1,7 @@
 import type { Device, DeviceOptions } from './device.ts'
 import { physicalCores } from './machine.ts'
 import { checkDeviceOptions } from './options.ts'
-import { KoffiMissingError } from './ort-api.ts'
+import { KoffiMissingError } from './ort-c-api.ts'
 import { openOrtCDevice } from './ort-c-device.ts'
 import { openOrtDevice } from './ort-device.ts'
 import { messageOf } from './ort-runtime.ts'

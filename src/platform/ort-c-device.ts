@@ -1,9 +1,9 @@
 import { RuntimeError } from '../base/errors.ts'
 import type { Device } from './device.ts'
-import { loadOrtApi, type OrtApi } from './ort-api.ts'
+import { loadOrtCApi, type OrtCApi } from './ort-c-api.ts'
+import { OrtCCalls } from './ort-c-calls.ts'
 import { createSession, fatalOnly, readPorts } from './ort-c-model.ts'
 import { OrtCSession } from './ort-c-session.ts'
-import { OrtCalls } from './ort-calls.ts'
 import { runSelfTest } from './self-test.ts'
 import { SessionDevice } from './session-device.ts'
 import type { DriverSession, SessionDriver, SessionSettings } from './session-driver.ts'
@@ -15,7 +15,7 @@ const [arena, defaultMemory] = [1, 0]
  * A device on ONNX Runtime's C API: runs are done on other threads of the process, and outputs are computed in the views they go to.
  * @throws RuntimeError when koffi or onnxruntime-node is missing, or they do not work together as tested.
  */
-export async function openOrtCDevice(settings: SessionSettings, load: () => Promise<OrtApi> = loadOrtApi): Promise<Device> {
+export async function openOrtCDevice(settings: SessionSettings, load: () => Promise<OrtCApi> = loadOrtCApi): Promise<Device> {
   const device = new SessionDevice(ortCDriver(await load(), settings))
   const { inPlace, landed } = await runSelfTest(device)
   if (inPlace && landed) return device
@@ -23,8 +23,8 @@ export async function openOrtCDevice(settings: SessionSettings, load: () => Prom
   throw new RuntimeError(`ONNX Runtime ${device.info.version} does not write outputs into the memory it is given`)
 }
 
-function ortCDriver(api: OrtApi, settings: SessionSettings): SessionDriver {
-  const calls = new OrtCalls(api)
+function ortCDriver(api: OrtCApi, settings: SessionSettings): SessionDriver {
+  const calls = new OrtCCalls(api)
   const environment = calls.word('start', 'CreateEnv', fatalOnly, 'nextx')
   const memoryInfo = calls.word('start', 'CreateCpuMemoryInfo', arena, defaultMemory)
   return {

@@ -3,7 +3,7 @@ import type { SessionOptions } from './device.ts'
 import { elementTypes } from './element-types.ts'
 import { unshared } from './host-tensor.ts'
 import { checkModel, checkSessionOptions } from './options.ts'
-import type { OrtCalls } from './ort-calls.ts'
+import type { OrtCCalls } from './ort-c-calls.ts'
 import type { SessionSettings } from './session-driver.ts'
 import type { Port, Ports } from './session-ports.ts'
 
@@ -16,7 +16,7 @@ export const fatalOnly = 4
 
 /** An OrtSession, made on another thread; the model's arrays must be left alone until then. */
 export async function createSession(
-  calls: OrtCalls,
+  calls: OrtCCalls,
   environment: bigint,
   model: Uint8Array,
   settings: SessionSettings,
@@ -39,7 +39,7 @@ export async function createSession(
 }
 
 /** As onnxruntime-node's binding sets them. */
-function setOptions(calls: OrtCalls, native: bigint, { threads, spinning }: SessionSettings, options: SessionOptions): void {
+function setOptions(calls: OrtCCalls, native: bigint, { threads, spinning }: SessionSettings, options: SessionOptions): void {
   const { optimization = 'all', externalFolder } = options
   calls.do(loading, 'SetSessionGraphOptimizationLevel', native, optimizationLevels[optimization])
   calls.do(loading, 'SetSessionExecutionMode', native, sequential)
@@ -55,7 +55,7 @@ function setOptions(calls: OrtCalls, native: bigint, { threads, spinning }: Sess
 }
 
 /** ONNX Runtime reads the files when the session is made: what comes back must be kept until then. */
-function addExternalFiles(calls: OrtCalls, native: bigint, files: Readonly<Record<string, Uint8Array>>): ArrayBufferView[] {
+function addExternalFiles(calls: OrtCCalls, native: bigint, files: Readonly<Record<string, Uint8Array>>): ArrayBufferView[] {
   const entries = Object.entries(files).map(([location, bytes]) => ({
     name: pathText(location),
     bytes: bytes.byteLength === 0 ? new Uint8Array(new ArrayBuffer(1)) : unshared('uint8', bytes),
@@ -75,7 +75,7 @@ function addExternalFiles(calls: OrtCalls, native: bigint, files: Readonly<Recor
   return entries.flatMap(({ name, bytes }) => [name, bytes])
 }
 
-function addresses(calls: OrtCalls, arrays: readonly ArrayBufferView[]): BigUint64Array {
+function addresses(calls: OrtCCalls, arrays: readonly ArrayBufferView[]): BigUint64Array {
   return BigUint64Array.from(arrays, (array) => calls.api.addressOf(array))
 }
 
@@ -85,7 +85,7 @@ function pathText(path: string): Uint8Array {
 }
 
 /** The inputs or outputs that the session's model declares, in its own order. */
-export function readPorts(calls: OrtCalls, session: bigint, side: 'Input' | 'Output'): Ports {
+export function readPorts(calls: OrtCCalls, session: bigint, side: 'Input' | 'Output'): Ports {
   const count = Number(calls.word(loading, `SessionGet${side}Count`, session))
   const ports = Array.from({ length: count }, (_, i): [string, Port] => [
     readName(calls, session, side, i),
@@ -95,7 +95,7 @@ export function readPorts(calls: OrtCalls, session: bigint, side: 'Input' | 'Out
   return new Map(ports)
 }
 
-function readName(calls: OrtCalls, session: bigint, side: 'Input' | 'Output', index: number): string {
+function readName(calls: OrtCCalls, session: bigint, side: 'Input' | 'Output', index: number): string {
   const allocator = calls.word(loading, 'GetAllocatorWithDefaultOptions')
   const text = calls.word(loading, `SessionGet${side}Name`, session, index, allocator)
   try {
@@ -105,7 +105,7 @@ function readName(calls: OrtCalls, session: bigint, side: 'Input' | 'Output', in
   }
 }
 
-function readPort(calls: OrtCalls, session: bigint, side: 'Input' | 'Output', index: number): Port {
+function readPort(calls: OrtCCalls, session: bigint, side: 'Input' | 'Output', index: number): Port {
   const type = calls.word(loading, `SessionGet${side}TypeInfo`, session, index)
   try {
     const tensor = calls.word(loading, 'CastTypeInfoToTensorInfo', type)
@@ -118,12 +118,12 @@ function readPort(calls: OrtCalls, session: bigint, side: 'Input' | 'Output', in
   }
 }
 
-export function readElementType(calls: OrtCalls, tensorInfo: bigint): string {
+export function readElementType(calls: OrtCCalls, tensorInfo: bigint): string {
   const type = calls.enumerator('read a type', 'GetTensorElementType', tensorInfo)
   return elementTypes[type] ?? `element type ${type} of ONNX`
 }
 
-export function readDimensions(calls: OrtCalls, tensorInfo: bigint): number[] {
+export function readDimensions(calls: OrtCCalls, tensorInfo: bigint): number[] {
   const count = Number(calls.word('read a shape', 'GetDimensionsCount', tensorInfo))
   if (count === 0) return []
   const sizes = new BigInt64Array(new ArrayBuffer(8 * count))
@@ -131,7 +131,7 @@ export function readDimensions(calls: OrtCalls, tensorInfo: bigint): number[] {
   return Array.from(sizes, Number)
 }
 
-function readSymbols(calls: OrtCalls, tensorInfo: bigint, count: number): string[] {
+function readSymbols(calls: OrtCCalls, tensorInfo: bigint, count: number): string[] {
   if (count === 0) return []
   const names = new BigUint64Array(new ArrayBuffer(8 * count))
   calls.do('read a shape', 'GetSymbolicDimensions', tensorInfo, names, count)

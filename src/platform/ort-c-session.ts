@@ -3,8 +3,8 @@ import { DTypeError } from '../base/errors.ts'
 import type { BufferTable } from './buffer-table.ts'
 import type { BufferId, DeviceView, Feed, Fetch } from './device.ts'
 import { isDType } from './host-tensor.ts'
+import type { OrtCCalls } from './ort-c-calls.ts'
 import { readDimensions, readElementType } from './ort-c-model.ts'
-import type { OrtCalls } from './ort-calls.ts'
 import { OutputShapes } from './output-shapes.ts'
 import { PortNames } from './port-names.ts'
 import type { DriverSession } from './session-driver.ts'
@@ -25,7 +25,7 @@ type Feeds = Readonly<Record<string, Feed>>
 type Fetches = Readonly<Record<string, Fetch>>
 
 export interface NativeSession {
-  readonly calls: OrtCalls
+  readonly calls: OrtCCalls
   readonly pointer: bigint
   readonly memoryInfo: bigint
   readonly inputs: Ports
@@ -41,7 +41,7 @@ interface Returned extends Target {
 /** A model loaded through the C API: views are fed and fetched where they lie, and the run is done on another thread. */
 export class OrtCSession implements DriverSession {
   readonly #native: NativeSession
-  readonly #calls: OrtCalls
+  readonly #calls: OrtCCalls
   readonly #inputs: TensorSlots
   readonly #outputs: TensorSlots
   readonly #inputNames: PortNames
@@ -184,7 +184,7 @@ export class OrtCSession implements DriverSession {
 }
 
 /** A tensor that ONNX Runtime made, where it lies: the memory goes when the OrtValue is released. */
-function readTensor(calls: OrtCalls, value: bigint, name: string): HostTensor {
+function readTensor(calls: OrtCCalls, value: bigint, name: string): HostTensor {
   const reading = 'read an output'
   const info = calls.word(reading, 'GetTensorTypeAndShape', value)
   try {

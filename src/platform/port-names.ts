@@ -1,4 +1,4 @@
-import type { OrtCalls } from './ort-calls.ts'
+import type { OrtCCalls } from './ort-c-calls.ts'
 import type { Ports } from './session-ports.ts'
 
 /** The names of a session's inputs or outputs as C strings, for as long as this lives. */
@@ -8,7 +8,7 @@ export class PortNames {
   readonly #indices = new Map<string, number>()
   readonly #text: Uint8Array
 
-  constructor(ports: Ports, calls: OrtCalls) {
+  constructor(ports: Ports, calls: OrtCCalls) {
     const names = [...ports.keys()].map((name) => new TextEncoder().encode(`${name}\0`))
     this.pointers = new BigUint64Array(new ArrayBuffer(8 * names.length))
     this.#text = new Uint8Array(new ArrayBuffer(names.reduce((total, { length }) => total + length, 1)))

@@ -1,7 +1,7 @@
 import type { DType, TypedArray } from '../base/dtype.ts'
 import type { BufferId, DeviceView } from './device.ts'
 import { elementTypeOf } from './element-types.ts'
-import type { OrtCalls } from './ort-calls.ts'
+import type { OrtCCalls } from './ort-c-calls.ts'
 
 /** A tensor that stands over memory of nextx; `view` says which, when it is a device's. */
 export interface HeldTensor {
@@ -20,10 +20,10 @@ export class TensorSlots {
   /** OrtValues by port; 0 where there is none. */
   readonly pointers: BigUint64Array
   readonly #held: (HeldTensor | undefined)[]
-  readonly #calls: OrtCalls
+  readonly #calls: OrtCCalls
   readonly #memoryInfo: bigint
 
-  constructor(count: number, calls: OrtCalls, memoryInfo: bigint) {
+  constructor(count: number, calls: OrtCCalls, memoryInfo: bigint) {
     this.pointers = new BigUint64Array(new ArrayBuffer(8 * count))
     this.#held = new Array(count).fill(undefined)
     this.#calls = calls
@@ -69,7 +69,7 @@ export class TensorSlots {
 
 /** Writes the pointer of a new OrtValue over the memory to `out`. */
 export function createTensor(
-  calls: OrtCalls,
+  calls: OrtCCalls,
   memoryInfo: bigint,
   { dtype, shape }: { dtype: DType; shape: readonly number[] },
   memory: TypedArray,

@@ -2,7 +2,7 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import type * as Koffi from 'koffi'
 import { RuntimeError } from '../base/errors.ts'
-import { type ApiFunction, ortApiSlots } from './ort-api-slots.ts'
+import { type ApiFunction, ortCApiSlots } from './ort-c-api-slots.ts'
 import { installRuntime, messageOf, testedRuntimeVersion } from './ort-runtime.ts'
 
 /** An address in the process; null is C's NULL. */
@@ -19,7 +19,7 @@ export interface NativeFunction {
 }
 
 /** ONNX Runtime's C API in this process. */
-export interface OrtApi {
+export interface OrtCApi {
   readonly version: string
   readonly functions: Readonly<Record<ApiFunction, NativeFunction>>
   addressOf(memory: ArrayBufferView): bigint
@@ -28,7 +28,7 @@ export interface OrtApi {
   memoryAt(address: bigint, byteLength: number): ArrayBuffer
 }
 
-export interface OrtApiParts {
+export interface OrtCApiParts {
   readonly loadKoffi?: () => Promise<typeof Koffi>
   readonly library?: () => string
 }
@@ -50,7 +50,7 @@ export class KoffiMissingError extends RuntimeError {}
  * process: both then share one copy of the library.
  * @throws KoffiMissingError without koffi; RuntimeError when the library is missing, does not load, or is of another release.
  */
-export async function loadOrtApi(parts: OrtApiParts = {}): Promise<OrtApi> {
+export async function loadOrtCApi(parts: OrtCApiParts = {}): Promise<OrtCApi> {
   const { loadKoffi = () => import('koffi'), library = libraryPath } = parts
   const koffi = await loadPackage(loadKoffi)
   const path = library()
@@ -117,7 +117,7 @@ function reserveStack(koffi: typeof Koffi): void {
   }
 }
 
-function bindApi(koffi: typeof Koffi, path: string): OrtApi {
+function bindApi(koffi: typeof Koffi, path: string): OrtCApi {
   const base = koffi.load(path).func('OrtGetApiBase', 'void *', [])() as bigint
   pinLibrary(koffi, path)
   const [getApi, getVersion] = pointersAt(koffi, base, 2)
@@ -151,14 +151,14 @@ function pinLibrary(koffi: typeof Koffi, path: string): void {
   if (!pinned) throw new RuntimeError('the library cannot be kept loaded')
 }
 
-function bindFunctions(koffi: typeof Koffi, api: bigint): OrtApi['functions'] {
-  const entries = Object.entries(ortApiSlots)
+function bindFunctions(koffi: typeof Koffi, api: bigint): OrtCApi['functions'] {
+  const entries = Object.entries(ortCApiSlots)
   const slots = pointersAt(koffi, api, Math.max(...entries.map(([, { slot }]) => slot)) + 1)
   const bound = entries.map(([name, { slot, result, parameters }]) => {
     const type = koffi.proto(result === 'status' ? 'void *' : result, [...parameters])
     return [name, nativeFunction(koffi.decode(slots[slot], type))]
   })
-  return Object.fromEntries(bound) as OrtApi['functions']
+  return Object.fromEntries(bound) as OrtCApi['functions']
 }
 
 type KoffiFunction = ReturnType<Koffi.LibraryHandle['func']>

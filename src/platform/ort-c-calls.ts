@@ -1,12 +1,12 @@
 import { RuntimeError } from '../base/errors.ts'
-import type { Argument, OrtApi } from './ort-api.ts'
-import type { ApiFunction } from './ort-api-slots.ts'
+import type { Argument, OrtCApi } from './ort-c-api.ts'
+import type { ApiFunction } from './ort-c-api-slots.ts'
 
 /** Calls of ONNX Runtime's C API whose failures come out as RuntimeErrors, with every status released. */
-export class OrtCalls {
-  readonly api: OrtApi
+export class OrtCCalls {
+  readonly api: OrtCApi
 
-  constructor(api: OrtApi) {
+  constructor(api: OrtCApi) {
     this.api = api
   }
 

@@ -1,4 +1,4 @@
-/** A function of `struct OrtApi`: its place in the struct, what it returns and what it takes, in C types as koffi names them. */
+/** A function of `struct OrtCApi`: its place in the struct, what it returns and what it takes, in C types as koffi names them. */
 export interface ApiSlot {
   readonly slot: number
   readonly result: 'status' | 'void' | 'str'
@@ -11,7 +11,7 @@ export type CType = 'void *' | 'str' | 'int' | 'size_t'
  * What nextx calls of ONNX Runtime's C API (include/onnxruntime/core/session/onnxruntime_c_api.h). Releases only append to the
  * struct, yet the places are used with the tested release alone. Paths are `ORTCHAR_T`: UTF-16 on Windows, bytes elsewhere.
  */
-export const ortApiSlots = {
+export const ortCApiSlots = {
   GetErrorMessage: call(2, 'str', 'void *'),
   CreateEnv: call(3, 'status', 'int', 'str', 'void *'),
   CreateSessionFromArray: call(8, 'status', 'void *', 'void *', 'size_t', 'void *', 'void *'),
@@ -52,7 +52,7 @@ export const ortApiSlots = {
   AddExternalInitializersFromFilesInMemory: call(279, 'status', 'void *', 'void *', 'void *', 'void *', 'size_t'),
 } as const satisfies Readonly<Record<string, ApiSlot>>
 
-export type ApiFunction = keyof typeof ortApiSlots
+export type ApiFunction = keyof typeof ortCApiSlots
 
 function call(slot: number, result: ApiSlot['result'], ...parameters: CType[]): ApiSlot {
   return { slot, result, parameters }
