@@ -1,10 +1,11 @@
 import type { Device, DeviceOptions } from './device.ts'
 import { physicalCores } from './machine.ts'
 import { checkDeviceOptions } from './options.ts'
+import { messageOf } from './ort-api.ts'
 import { KoffiMissingError } from './ort-c-api.ts'
 import { openOrtCDevice } from './ort-c-device.ts'
 import { openOrtDevice } from './ort-device.ts'
-import { messageOf } from './ort-runtime.ts'
+import { loadRuntime } from './ort-runtime.ts'
 import type { SessionSettings } from './session-driver.ts'
 import { openWorkerDevice } from './worker-device.ts'
 
@@ -19,7 +20,7 @@ export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
   checkDeviceOptions(options)
   const { threads = physicalCores(), spinning = false, worker = true, driver = 'auto' } = options
   const settings = { threads, spinning }
-  const openBinding = (): Promise<Device> => (worker ? openWorkerDevice(settings) : openOrtDevice(settings))
+  const openBinding = (): Promise<Device> => (worker ? openWorkerDevice(settings) : openOrtDevice(settings, { load: loadRuntime }))
   if (driver === 'onnxruntime-node') return openBinding()
   return driver === 'onnxruntime-c' ? openOrtCDevice(settings) : openBest(settings, openBinding)
 }

@@ -2,8 +2,9 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import type * as Koffi from 'koffi'
 import { RuntimeError } from '../base/errors.ts'
+import { messageOf, testedRuntimeVersion } from './ort-api.ts'
 import { type ApiFunction, ortCApiSlots } from './ort-c-api-slots.ts'
-import { installRuntime, messageOf, testedRuntimeVersion } from './ort-runtime.ts'
+import { installRuntime } from './ort-runtime.ts'
 
 /** An address in the process; null is C's NULL. */
 export type Pointer = bigint | null

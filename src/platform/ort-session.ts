@@ -5,7 +5,7 @@ import type { BufferTable } from './buffer-table.ts'
 import type { Feed, Fetch, SessionOptions } from './device.ts'
 import { isDType, unshared } from './host-tensor.ts'
 import { checkModel, checkSessionOptions } from './options.ts'
-import { callRuntime, type OrtRuntime } from './ort-runtime.ts'
+import { callRuntime, type OrtApi } from './ort-api.ts'
 import type { DriverSession, SessionSettings } from './session-driver.ts'
 import {
   checkDisjoint,
@@ -21,24 +21,19 @@ import {
 
 /** A model loaded by onnxruntime-node: what goes in and out is checked against its signature, so that the binding sees what fits. */
 export class OrtSession implements DriverSession {
-  readonly #runtime: OrtRuntime
+  readonly #runtime: OrtApi
   readonly #session: Ort.InferenceSession
   readonly #inputs: Ports
   readonly #outputs: Ports
 
-  private constructor(runtime: OrtRuntime, session: Ort.InferenceSession) {
+  private constructor(runtime: OrtApi, session: Ort.InferenceSession) {
     this.#runtime = runtime
     this.#session = session
     this.#inputs = portsOf(session.inputMetadata)
     this.#outputs = portsOf(session.outputMetadata)
   }
 
-  static async create(
-    runtime: OrtRuntime,
-    model: Uint8Array,
-    settings: SessionSettings,
-    options: SessionOptions,
-  ): Promise<OrtSession> {
+  static async create(runtime: OrtApi, model: Uint8Array, settings: SessionSettings, options: SessionOptions): Promise<OrtSession> {
     checkSessionOptions(options)
     checkModel(model)
     const bytes = unshared('uint8', model)
