@@ -64,7 +64,7 @@ class CachedStepper implements OwnedStepper<CachedState> {
     this.contextLength = backbone.context
     this.#cache = new KeyValueCache(
       device,
-      backbone.layers.map((layer) => layer.self_attn.keyValueShape),
+      backbone.layers.map((layer) => layer.self_attn.traits),
     )
     this.#program = compileDecoder(decoder, this.#cache, device, frozen)
   }

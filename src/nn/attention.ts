@@ -1,6 +1,6 @@
 import { OptionError } from '../base/errors.ts'
 import { and, type Rule, within } from '../base/visibility.ts'
-import { concat, type Dimension, expand, reshape, scalar, type Tensor, transpose, where } from '../tensor/index.ts'
+import { concat, expand, reshape, scalar, type Tensor, transpose, type Variable, where } from '../tensor/index.ts'
 import { attend } from './attend.ts'
 import { Linear, type LinearOptions } from './linear.ts'
 import type { Positions } from './positions.ts'
@@ -78,52 +78,102 @@ export interface AttentionSettings extends AttentionOptions {
   readonly positions: Positions
 }
 
+/** All that a path with a cache of its own must know of an attention to stand between `project` and `finish`. */
+export interface AttentionTraits {
+  readonly heads: number
+  readonly keyValueHeads: number
+  readonly headWidth: number
+  /** Scores are q·k times this. */
+  readonly scale: number
+  /** Scores become softCap·tanh(score / softCap), before masks. Gemma 2. */
+  readonly softCap?: number
+  /** What narrows visibility, e.g. a sliding window. */
+  readonly narrow?: Rule
+  /** A logit per head `[head]` that takes part in the softmax and adds nothing to its result. gpt-oss. */
+  readonly sinks?: Variable
+}
+
+/** What slots ask and answer: normed, rotated; query `[batch, head, slot, headWidth]`, key and value `[batch, kvHead, slot, headWidth]`. */
+export interface Projected extends KeyValues {
+  readonly query: Tensor
+}
+
+export interface Attended {
+  /** `[batch, slot, width]`. */
+  readonly output: Tensor
+  /** Keys and values of these slots, for a cache. */
+  readonly added: KeyValues
+}
+
+/** Computes one layer's attention on its normalised input `[batch, slot, width]`: the part of a backbone that caches replace. */
+export type AttentionCall = (attention: Attention, x: Tensor, layer: number) => Attended
+
 /** Attention over slots: multi-head, or grouped-query when keys have fewer heads. Vaswani et al. 2017. */
 export class Attention {
   readonly q_proj: Linear
   readonly k_proj: Linear
   readonly v_proj: Linear
   readonly o_proj: Linear
-  readonly #settings: Required<Pick<AttentionSettings, 'heads' | 'keyValueHeads' | 'headWidth'>> &
-    Pick<AttentionSettings, 'positions' | 'narrow'>
+  readonly traits: AttentionTraits
+  readonly #positions: Positions
 
   constructor(settings: AttentionSettings) {
-    const { width, heads, linear, output } = settings
+    const { width, heads, linear, output, narrow } = settings
     const { keyValueHeads = heads, headWidth = width / heads } = settings
     checkHeads(width, heads, keyValueHeads, headWidth)
-    this.#settings = { ...settings, keyValueHeads, headWidth }
+    const scale = 1 / Math.sqrt(headWidth)
+    this.traits = { heads, keyValueHeads, headWidth, scale, ...(narrow !== undefined && { narrow }) }
+    this.#positions = settings.positions
     this.q_proj = new Linear(width, heads * headWidth, linear)
     this.k_proj = new Linear(width, keyValueHeads * headWidth, linear)
     this.v_proj = new Linear(width, keyValueHeads * headWidth, linear)
     this.o_proj = new Linear(heads * headWidth, width, output)
   }
 
-  /** What this attention narrows visibility by. */
-  get narrow(): Rule | undefined {
-    return this.#settings.narrow
-  }
-
-  /** What a cache of this attention's keys and values looks like. */
-  get keyValueShape(): { readonly keyValueHeads: number; readonly headWidth: number } {
-    const { keyValueHeads, headWidth } = this.#settings
-    return { keyValueHeads, headWidth }
-  }
-
-  /** `[batch, slot, width]` → the same shape, and the keys and values of these slots. */
-  forward(x: Tensor, bias: Tensor, position: Tensor, past?: KeyValues): { output: Tensor; added: KeyValues } {
-    const { heads, keyValueHeads, headWidth, positions } = this.#settings
-    const rotate = (tensor: Tensor) => positions.rotate?.(tensor, position) ?? tensor
-    const query = rotate(splitHeads(this.q_proj.forward(x), heads, headWidth))
-    const added = {
+  /** Queries, keys and values of slots `[batch, slot, width]`. */
+  project(x: Tensor, position: Tensor): Projected {
+    const { heads, keyValueHeads, headWidth } = this.traits
+    const rotate = (tensor: Tensor) => this.#positions.rotate?.(tensor, position) ?? tensor
+    return {
+      query: rotate(splitHeads(this.q_proj.forward(x), heads, headWidth)),
       key: rotate(splitHeads(this.k_proj.forward(x), keyValueHeads, headWidth)),
       value: splitHeads(this.v_proj.forward(x), keyValueHeads, headWidth),
     }
-    const key = past === undefined ? added.key : concat([past.key, added.key], 2)
-    const value = past === undefined ? added.value : concat([past.value, added.value], 2)
-    const [batch, , slots] = query.shape as [Dimension, Dimension, Dimension]
-    const folded = reshape(query, [batch, keyValueHeads, -1, headWidth])
-    const mixed = reshape(attend(folded, key, value, bias, 1 / Math.sqrt(headWidth)), [batch, heads, slots, headWidth])
-    return { output: this.o_proj.forward(joinHeads(mixed)), added }
+  }
+
+  /** Each query's mixture of the values that it sees: `[batch, head, slot, headWidth]`. */
+  mix(query: Tensor, { key, value }: KeyValues, bias: Tensor): Tensor {
+    const { keyValueHeads, headWidth, scale } = this.traits
+    const folded = reshape(query, [query.shape[0]!, keyValueHeads, -1, headWidth])
+    return reshape(attend(folded, key, value, bias, scale), query.shape)
+  }
+
+  /** Mixtures `[batch, head, slot, headWidth]` → `[batch, slot, width]`. */
+  finish(mixed: Tensor): Tensor {
+    return this.o_proj.forward(joinHeads(mixed))
+  }
+
+  /** `[batch, slot, width]` → the same shape, and the keys and values of these slots. */
+  forward(x: Tensor, bias: Tensor, position: Tensor, past?: KeyValues): Attended {
+    const { query, ...added } = this.project(x, position)
+    return { output: this.finish(this.mix(query, behind(past, added), bias)), added }
+  }
+}
+
+/** Keys and values of earlier slots, then of these. */
+function behind(past: KeyValues | undefined, added: KeyValues): KeyValues {
+  if (past === undefined) return added
+  return { key: concat([past.key, added.key], 2), value: concat([past.value, added.value], 2) }
+}
+
+/** Attention over slots and the past that they bring: the slow, obvious path, which trains and is the oracle of caches. */
+export function attendSlots(slots: Slots): AttentionCall {
+  const biases = new Map<Rule | undefined, Tensor>()
+  return (attention, x, layer) => {
+    const { narrow } = attention.traits
+    const bias = biases.get(narrow) ?? visibilityBias(slots, narrow)
+    biases.set(narrow, bias)
+    return attention.forward(x, bias, slots.position, slots.past?.layers[layer])
   }
 }
 

@@ -1,5 +1,18 @@
 export { attend } from './attend.ts'
-export { Attention, type AttentionOptions, type KeyValues, type Past, type Slots, sliding, visibilityBias } from './attention.ts'
+export {
+  type Attended,
+  Attention,
+  type AttentionCall,
+  type AttentionOptions,
+  type AttentionTraits,
+  attendSlots,
+  type KeyValues,
+  type Past,
+  type Projected,
+  type Slots,
+  sliding,
+  visibilityBias,
+} from './attention.ts'
 export { Embedding } from './embedding.ts'
 export { glorotUniform, heNormal, normal, ones, uniform, zeros } from './initializers.ts'
 export { Linear, type LinearOptions, linear } from './linear.ts'

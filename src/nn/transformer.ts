@@ -1,7 +1,15 @@
 import { refuseUnknown } from '../base/options.ts'
-import type { Rule } from '../base/visibility.ts'
 import { add, type Initializer, type Tensor } from '../tensor/index.ts'
-import { Attention, type AttentionOptions, attentionOptionNames, type KeyValues, type Slots, visibilityBias } from './attention.ts'
+import {
+  type Attended,
+  Attention,
+  type AttentionCall,
+  type AttentionOptions,
+  attendSlots,
+  attentionOptionNames,
+  type KeyValues,
+  type Slots,
+} from './attention.ts'
 import { Embedding } from './embedding.ts'
 import { normal } from './initializers.ts'
 import type { LinearOptions } from './linear.ts'
@@ -71,8 +79,9 @@ class Block {
     this.mlp = mlp({ width, linear, output })
   }
 
-  forward(x: Tensor, bias: Tensor, position: Tensor, past?: KeyValues): { output: Tensor; added: KeyValues } {
-    const { output, added } = this.self_attn.forward(this.input_layernorm.forward(x), bias, position, past)
+  /** `[batch, slot, width]` → the same shape. */
+  forward(x: Tensor, attention: AttentionCall, layer: number): Attended {
+    const { output, added } = attention(this.self_attn, this.input_layernorm.forward(x), layer)
     const attended = add(x, output)
     return { output: add(attended, this.mlp.forward(this.post_attention_layernorm.forward(attended))), added }
   }
@@ -128,17 +137,16 @@ export class Transformer {
 
   /** Hidden states of slots, and what a cache must keep of them. */
   forward(slots: Slots): BackboneOutput {
-    const biases = new Map<Rule | undefined, Tensor>()
-    const biasOf = (narrow: Rule | undefined) => {
-      const bias = biases.get(narrow) ?? visibilityBias(slots, narrow)
-      biases.set(narrow, bias)
-      return bias
-    }
-    let x = slots.embedded
-    const added = this.layers.map((block, i) => {
-      const result = block.forward(x, biasOf(block.self_attn.narrow), slots.position, slots.past?.layers[i])
-      x = result.output
-      return result.added
+    return this.transform(slots.embedded, attendSlots(slots))
+  }
+
+  /** Hidden states of embedded slots `[batch, slot, width]`, whose attention the caller computes. */
+  transform(embedded: Tensor, attention: AttentionCall): BackboneOutput {
+    let x = embedded
+    const added = this.layers.map((block, layer) => {
+      const attended = block.forward(x, attention, layer)
+      x = attended.output
+      return attended.added
     })
     return { hidden: this.norm.forward(x), added }
   }
