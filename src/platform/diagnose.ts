@@ -1,7 +1,8 @@
 import type { Device, DeviceInfo } from './device.ts'
 import { describeMachine, type Machine } from './machine.ts'
+import { messageOf, runtimeVersion, testedRuntimeVersion } from './ort-api.ts'
 import { openOrtDevice } from './ort-device.ts'
-import { installRuntime, loadRuntime, messageOf, type OrtRuntime, runtimeVersion, testedRuntimeVersion } from './ort-runtime.ts'
+import { installRuntime, loadRuntime, type OrtRuntime } from './ort-runtime.ts'
 import { runSelfTest } from './self-test.ts'
 import { openWorkerDevice } from './worker-device.ts'
 

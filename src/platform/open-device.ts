@@ -2,6 +2,7 @@ import type { Device, DeviceOptions } from './device.ts'
 import { physicalCores } from './machine.ts'
 import { checkDeviceOptions } from './options.ts'
 import { openOrtDevice } from './ort-device.ts'
+import { loadRuntime } from './ort-runtime.ts'
 import { openWorkerDevice } from './worker-device.ts'
 
 /**
@@ -14,5 +15,5 @@ import { openWorkerDevice } from './worker-device.ts'
 export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
   checkDeviceOptions(options)
   const { threads = physicalCores(), spinning = false, worker = true } = options
-  return worker ? openWorkerDevice({ threads, spinning }) : openOrtDevice({ threads, spinning })
+  return worker ? openWorkerDevice({ threads, spinning }) : openOrtDevice({ threads, spinning }, { load: loadRuntime })
 }

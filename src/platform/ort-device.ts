@@ -1,9 +1,20 @@
 import type { HostTensor, TypedArray } from '../base/dtype.ts'
 import { DisposedError, DTypeError, OptionError, RuntimeError, ShapeError } from '../base/errors.ts'
 import { BufferTable } from './buffer-table.ts'
-import type { BufferId, Device, DeviceInfo, DeviceMemory, DeviceView, Feed, Fetch, SessionId, SessionOptions } from './device.ts'
+import type {
+  BufferId,
+  Device,
+  DeviceInfo,
+  DeviceMemory,
+  DeviceView,
+  DriverName,
+  Feed,
+  Fetch,
+  SessionId,
+  SessionOptions,
+} from './device.ts'
 import { bytesOf, checkData, copyArray } from './host-tensor.ts'
-import { loadRuntime, type OrtRuntime, runtimeVersion, testedRuntimeVersion } from './ort-runtime.ts'
+import { type OrtApi, runtimeVersion, testedRuntimeVersion } from './ort-api.ts'
 import { OrtSession, type SessionSettings } from './ort-session.ts'
 import { runSelfTest } from './self-test.ts'
 
@@ -11,29 +22,31 @@ import { runSelfTest } from './self-test.ts'
 export type Around = <T>(task: () => T | Promise<T>) => T | Promise<T>
 
 export interface OrtDeviceParts {
-  readonly load?: () => Promise<OrtRuntime>
+  readonly load: () => Promise<OrtApi>
+  /** The package that `load` loads; onnxruntime-node unless said. */
+  readonly driver?: DriverName
   readonly around?: Around
 }
 
 /**
  * A device on the calling thread: a run holds up the event loop until it is done.
- * @throws RuntimeError when onnxruntime-node is missing, does not load, or does not put results where it is told to.
+ * @throws RuntimeError when the package is missing, does not load, or does not put results where it is told to.
  */
-export async function openOrtDevice(settings: SessionSettings, parts: OrtDeviceParts = {}): Promise<Device> {
-  const { load = loadRuntime, around = (task) => task() } = parts
-  const device = new OrtDevice(await load(), settings, around)
+export async function openOrtDevice(settings: SessionSettings, parts: OrtDeviceParts): Promise<Device> {
+  const { load, driver = 'onnxruntime-node', around = (task) => task() } = parts
+  const device = new OrtDevice(driver, await load(), settings, around)
   const { inPlace, landed } = await runSelfTest(device)
   if (inPlace && landed) return device
   await device[Symbol.asyncDispose]()
-  throw new RuntimeError(`onnxruntime-node ${device.info.version} does not write outputs into the memory it is given`, {
+  throw new RuntimeError(`${driver} ${device.info.version} does not write outputs into the memory it is given`, {
     expected: `the behaviour of ${testedRuntimeVersion}`,
-    fix: `npm install onnxruntime-node@${testedRuntimeVersion}`,
+    fix: `npm install ${driver}@${testedRuntimeVersion}`,
   })
 }
 
 class OrtDevice implements Device {
   readonly info: DeviceInfo
-  readonly #runtime: OrtRuntime
+  readonly #runtime: OrtApi
   readonly #settings: SessionSettings
   readonly #around: Around
   readonly #buffers = new BufferTable()
@@ -42,12 +55,12 @@ class OrtDevice implements Device {
   #tail: Promise<unknown> = Promise.resolve()
   #disposal: Promise<void> | undefined
 
-  constructor(runtime: OrtRuntime, settings: SessionSettings, around: Around) {
+  constructor(driver: DriverName, runtime: OrtApi, settings: SessionSettings, around: Around) {
     this.#runtime = runtime
     this.#settings = settings
     this.#around = around
     const version = runtimeVersion(runtime)
-    this.info = { driver: 'onnxruntime-node', version, threads: settings.threads, worker: false, boundOutputs: false }
+    this.info = { driver, version, threads: settings.threads, worker: false, boundOutputs: false }
   }
 
   allocate(byteLength: number): Promise<BufferId> {

@@ -1,10 +1,8 @@
 import type * as Ort from 'onnxruntime-node'
 import { RuntimeError } from '../base/errors.ts'
+import { messageOf, type OrtApi, testedRuntimeVersion } from './ort-api.ts'
 
-export type OrtRuntime = Pick<typeof Ort, 'InferenceSession' | 'Tensor' | 'env' | 'listSupportedBackends'>
-
-/** The release whose behaviour (copies, aliasing, in-place outputs) was checked. */
-export const testedRuntimeVersion = '1.30.0'
+export type OrtRuntime = OrtApi & Pick<typeof Ort, 'listSupportedBackends'>
 
 export const installRuntime =
   'install it with `npm install onnxruntime-node@1.30.0` (with `--ignore-scripts` on a closed network: the CPU needs nothing from the script)'
@@ -24,24 +22,6 @@ export async function loadRuntime(load: () => Promise<OrtRuntime> = () => import
       cause,
     })
   }
-}
-
-/** The version of the native binding, such as `1.30.0`. */
-export function runtimeVersion(runtime: OrtRuntime): string {
-  return runtime.env.versions.node ?? runtime.env.versions.common
-}
-
-/** Awaits one call of ONNX Runtime; whatever it throws comes out as a RuntimeError with its message. */
-export async function callRuntime<T>(what: string, call: () => Promise<T>): Promise<T> {
-  try {
-    return await call()
-  } catch (cause) {
-    throw new RuntimeError(`ONNX Runtime failed to ${what}: ${messageOf(cause)}`, { cause })
-  }
-}
-
-export function messageOf(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).trim()
 }
 
 function isMissingPackage(error: unknown): boolean {

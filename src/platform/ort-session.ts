@@ -5,7 +5,7 @@ import type { BufferTable } from './buffer-table.ts'
 import type { Feed, Fetch, SessionOptions } from './device.ts'
 import { checkHostTensor, checkObject, copyArray, isDType, showShape } from './host-tensor.ts'
 import { checkSessionOptions } from './options.ts'
-import { callRuntime, type OrtRuntime } from './ort-runtime.ts'
+import { callRuntime, type OrtApi } from './ort-api.ts'
 import { checkRows, writeRows } from './row-copy.ts'
 
 /** One input or output of a model. A dimension that is text is known only at run time. */
@@ -23,24 +23,19 @@ export interface SessionSettings {
 
 /** A loaded model: checks what goes in and out against the model's own signature, so that ONNX Runtime sees only what fits. */
 export class OrtSession {
-  readonly #runtime: OrtRuntime
+  readonly #runtime: OrtApi
   readonly #session: Ort.InferenceSession
   readonly #inputs: Ports
   readonly #outputs: Ports
 
-  private constructor(runtime: OrtRuntime, session: Ort.InferenceSession) {
+  private constructor(runtime: OrtApi, session: Ort.InferenceSession) {
     this.#runtime = runtime
     this.#session = session
     this.#inputs = portsOf(session.inputMetadata)
     this.#outputs = portsOf(session.outputMetadata)
   }
 
-  static async create(
-    runtime: OrtRuntime,
-    model: Uint8Array,
-    settings: SessionSettings,
-    options: SessionOptions,
-  ): Promise<OrtSession> {
+  static async create(runtime: OrtApi, model: Uint8Array, settings: SessionSettings, options: SessionOptions): Promise<OrtSession> {
     checkSessionOptions(options)
     if (!(model instanceof Uint8Array) || model.length === 0)
       throw new OptionError('the model has no bytes', { expected: 'an ONNX file' })

@@ -5,6 +5,7 @@ import type { Device } from './device.ts'
 import { packError } from './error-border.ts'
 import { ExitGate } from './exit-gate.ts'
 import { openOrtDevice } from './ort-device.ts'
+import { loadRuntime } from './ort-runtime.ts'
 import { type Answer, type Method, openingId, type Reply, type Request, type WorkerSettings } from './worker-protocol.ts'
 
 /** What a request comes to: the value, and the arrays in it that may move to the other side. */
@@ -19,7 +20,7 @@ await serve(parentPort, workerData as WorkerSettings)
 async function serve(port: MessagePort, { gate: memory, ...settings }: WorkerSettings): Promise<void> {
   const gate = new ExitGate(memory)
   try {
-    const device = await openOrtDevice(settings, { around: (task) => gate.pass(task) })
+    const device = await openOrtDevice(settings, { load: loadRuntime, around: (task) => gate.pass(task) })
     port.on('message', (request: Request) => void answer(port, device, request))
     send(port, openingId, { value: device.info, arrays: [] })
   } catch (error) {

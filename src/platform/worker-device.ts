@@ -5,7 +5,7 @@ import { DisposedError, OptionError, RuntimeError } from '../base/errors.ts'
 import type { BufferId, Device, DeviceInfo, DeviceMemory, DeviceView, Feed, Fetch, SessionId, SessionOptions } from './device.ts'
 import { unpackError } from './error-border.ts'
 import { ExitGate } from './exit-gate.ts'
-import { messageOf } from './ort-runtime.ts'
+import { messageOf } from './ort-api.ts'
 import type { SessionSettings } from './ort-session.ts'
 import { Outgoing } from './outgoing.ts'
 import {
