@@ -31,6 +31,7 @@ export {
   unfreeze,
 } from './module.ts'
 export { layerNorm, type Norm, type NormFactory, rmsNorm } from './norm.ts'
+export { placedValues } from './placement.ts'
 export { learned, type Positions, type PositionsFactory, rotary } from './positions.ts'
 export { type BackboneOutput, Transformer, type TransformerOptions } from './transformer.ts'
 export { constantColumns, type TracedColumns, traceVisibility } from './visibility.ts'
