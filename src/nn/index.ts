@@ -14,6 +14,7 @@ export {
   visibilityBias,
 } from './attention.ts'
 export { Embedding } from './embedding.ts'
+export { canGrow, type GrowingPast } from './growing.ts'
 export { glorotUniform, heNormal, normal, ones, uniform, zeros } from './initializers.ts'
 export { Linear, type LinearOptions, linear } from './linear.ts'
 export { gelu, type Mlp, type MlpFactory, type MlpSettings, swiglu } from './mlp.ts'
