@@ -2,7 +2,7 @@ import { OptionError } from '../base/errors.ts'
 import { and, type Rule, within } from '../base/visibility.ts'
 import { concat, expand, reshape, scalar, type Tensor, transpose, type Variable, where } from '../tensor/index.ts'
 import { attend } from './attend.ts'
-import { type GrowingPast, growSlots } from './growing.ts'
+import type { GrowingPast } from './growing.ts'
 import { Linear, type LinearOptions } from './linear.ts'
 import type { Positions } from './positions.ts'
 import { checkSizes } from './sizes.ts'
@@ -171,23 +171,6 @@ export class Attention {
 function behind(past: KeyValues | undefined, added: KeyValues): KeyValues {
   if (past === undefined) return added
   return { key: concat([past.key, added.key], 2), value: concat([past.value, added.value], 2) }
-}
-
-/** Attention over slots and the past that they bring. */
-export function attendSlots(slots: Slots): AttentionCall {
-  const { past } = slots
-  return past?.kind === 'growing' ? growSlots(slots, past) : attendPlainly(slots, past)
-}
-
-/** The slow, obvious path, which trains and is the oracle of caches. */
-function attendPlainly(slots: Slots, past: Past | undefined): AttentionCall {
-  const biases = new Map<Rule | undefined, Tensor>()
-  return (attention, x, layer) => {
-    const { narrow } = attention.traits
-    const bias = biases.get(narrow) ?? visibilityBias(slots, narrow)
-    biases.set(narrow, bias)
-    return attention.forward(x, bias, slots.position, past?.layers[layer])
-  }
 }
 
 function checkHeads(width: number, heads: number, keyValueHeads: number, headWidth: number): void {

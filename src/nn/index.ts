@@ -1,11 +1,11 @@
 export { attend } from './attend.ts'
+export { attendSlots } from './attend-slots.ts'
 export {
   type Attended,
   Attention,
   type AttentionCall,
   type AttentionOptions,
   type AttentionTraits,
-  attendSlots,
   type KeyValues,
   type Past,
   type Projected,
