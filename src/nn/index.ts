@@ -1,11 +1,11 @@
 export { attend } from './attend.ts'
+export { attendSlots } from './attend-slots.ts'
 export {
   type Attended,
   Attention,
   type AttentionCall,
   type AttentionOptions,
   type AttentionTraits,
-  attendSlots,
   type KeyValues,
   type Past,
   type Projected,
@@ -15,6 +15,7 @@ export {
 } from './attention.ts'
 export { Embedding } from './embedding.ts'
 export { type Compensated, type CompensateOptions, compensateWeights } from './gptq.ts'
+export { canGrow, type GrowingPast } from './growing.ts'
 export type { Calibration } from './hessians.ts'
 export { glorotUniform, heNormal, normal, ones, uniform, zeros } from './initializers.ts'
 export { Linear, type LinearOptions, linear } from './linear.ts'
