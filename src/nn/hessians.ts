@@ -40,14 +40,15 @@ export async function collectHessians(
       const found = [...inputsOf(weights, root)]
       used.push(...found.map(([weight]) => weight))
       const sums = found.map(([, rows], i) => [hessianName(i), rows.map(gram).reduce((sum, each) => add(sum, each))] as const)
-      const results: Record<string, Tensor> = { root, ...Object.fromEntries(sums) }
+      // Not the root too: what no sum needs is not computed.
+      const results: Record<string, Tensor> = used.length === 0 ? { root } : Object.fromEntries(sums)
       return results
     },
     { device },
   )
   try {
     for (const batch of used.length === 0 ? [] : batches) {
-      const sums = await program.run(batch, { only: used.map((_, i) => hessianName(i)) })
+      const sums = await program.run(batch)
       for (const [i, weight] of used.entries()) accumulate(totals, weight, sums[hessianName(i)]!.data as Float32Array)
     }
   } finally {

@@ -4,8 +4,8 @@ import { Variable } from '../tensor/index.ts'
 import { type Compensated, compensateWeights } from './gptq.ts'
 import { type Calibration, collectHessians } from './hessians.ts'
 import { type Module, nameVariables, type Place, placesIn } from './module.ts'
-import { type BlockFormat, checkFormat, QuantizedMatrix, type QuantizedValues, WeightHolder } from './quantized-matrix.ts'
-import { type Clip, type RoundOptions, roundWeights, widenWeights } from './round-weights.ts'
+import { type BlockFormat, QuantizedMatrix, type QuantizedValues, WeightHolder } from './quantized-matrix.ts'
+import { type Clip, checkRounding, type RoundOptions, roundWeights, widenWeights } from './round-weights.ts'
 
 /** How weights become codes. */
 export interface RoundingMethod {
@@ -81,7 +81,7 @@ export function gptq(calibration: Calibration, options: { readonly damping?: num
  */
 export async function quantizeModule(module: Module, options: QuantizeOptions): Promise<QuantizedReport[]> {
   refuseUnknown(options, optionNames, 'quantizeModule')
-  checkFormat(options)
+  checkRounding(options)
   const { selects = () => true, method = nearest(), signal, onProgress } = options
   const matrices = matricesIn(module).filter(({ name }) => selects(name))
   if (matrices.length === 0) {

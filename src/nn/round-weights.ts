@@ -1,4 +1,4 @@
-import { NonFiniteError, ShapeError } from '../base/errors.ts'
+import { NonFiniteError, OptionError, ShapeError } from '../base/errors.ts'
 import { codeAt, zeroCode } from '../tensor/ops/quantized.ts'
 import { type BlockFormat, checkFormat, type QuantizedValues } from './quantized-matrix.ts'
 
@@ -66,8 +66,14 @@ export function roundWeights(weights: Float32Array, rows: number, columns: numbe
   return writer.values
 }
 
-export function checkWeights(weights: Float32Array, rows: number, columns: number, format: BlockFormat): void {
+/** Throws OptionError unless the kernels have the format and the clip is known. */
+export function checkRounding({ clip = 'none', ...format }: RoundOptions): void {
   checkFormat(format)
+  if (clip !== 'none' && clip !== 'search') throw new OptionError(`clip is ${String(clip)}`, { expected: "'none' or 'search'" })
+}
+
+export function checkWeights(weights: Float32Array, rows: number, columns: number, options: RoundOptions): void {
+  checkRounding(options)
   if (weights.length !== rows * columns) throw new ShapeError(`${weights.length} weights for [${rows}, ${columns}]`)
   const place = weights.findIndex((weight) => !Number.isFinite(weight))
   if (place < 0) return
