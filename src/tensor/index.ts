@@ -27,6 +27,7 @@ export {
   finite,
   floor,
   gelu,
+  geluTanh,
   greater,
   greaterOrEqual,
   less,

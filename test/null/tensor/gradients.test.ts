@@ -72,6 +72,7 @@ describe('second derivatives equal finite differences of first ones', () => {
     'power',
     'divide',
     'gelu',
+    'geluTanh',
     'gather',
     'slice',
     'max',
