@@ -16,7 +16,6 @@ function tied(width: number, vocabularySize: number) {
 const subjects: readonly HeadSubject[] = [
   { name: 'categoricalHead', width: 6, vocabularySize: 11, open: () => separate(6, 11) },
   { name: 'categoricalHead, own initializer', width: 3, vocabularySize: 40, open: () => separate(3, 40, { weight: normal(1) }) },
-  { name: 'categoricalHead, bias', width: 3, vocabularySize: 9, open: () => separate(3, 9, { bias: normal(1) }) },
   { name: 'categoricalHead, capped', width: 6, vocabularySize: 11, open: () => separate(6, 11, { weight: normal(2), softCap: 3 }) },
   {
     name: 'tiedHead',
