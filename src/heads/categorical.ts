@@ -2,6 +2,7 @@ import { OptionError, ShapeError } from '../base/errors.ts'
 import { refuseUnknown } from '../base/options.ts'
 import type { Embedding } from '../nn/embedding.ts'
 import { Linear, linear } from '../nn/linear.ts'
+import type { Weight } from '../nn/quantized-matrix.ts'
 import { sameShape } from '../tensor/dimension.ts'
 import {
   customGradient,
@@ -40,7 +41,7 @@ export interface CategoricalHeadOptions extends TiedHeadOptions {
 }
 
 class LinearHead implements CategoricalHead {
-  readonly weight
+  readonly weight: Weight
   readonly bias?: Variable
   readonly #softCap: number | undefined
 

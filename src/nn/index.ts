@@ -1,11 +1,11 @@
 export { type AttendOptions, attend } from './attend.ts'
+export { attendSlots } from './attend-slots.ts'
 export {
   type Attended,
   Attention,
   type AttentionCall,
   type AttentionOptions,
   type AttentionTraits,
-  attendSlots,
   type KeyValues,
   type Past,
   type Projected,
@@ -15,6 +15,7 @@ export {
 } from './attention.ts'
 export { type Block, type BlockParts, parallel, prenorm, type Residual, sandwich } from './block.ts'
 export { Embedding } from './embedding.ts'
+export { canGrow, type GrowingPast } from './growing.ts'
 export { glorotUniform, heNormal, normal, ones, uniform, zeros } from './initializers.ts'
 export { Linear, type LinearOptions, linear } from './linear.ts'
 export {
@@ -44,6 +45,8 @@ export {
 export { layerNorm, type Norm, type NormFactory, type RmsNormOptions, rmsNorm } from './norm.ts'
 export { placedValues } from './placement.ts'
 export { learned, type Positions, type PositionsFactory, type RotaryOptions, rotary, unplaced } from './positions.ts'
+export { type BlockFormat, QuantizedMatrix, type QuantizedValues, type Weight } from './quantized-matrix.ts'
+export { repackBlocks, twinFormat } from './repack.ts'
 export {
   type DynamicOptions,
   dynamicScaling,

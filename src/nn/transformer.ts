@@ -1,11 +1,11 @@
 import { OptionError } from '../base/errors.ts'
 import { refuseUnknown } from '../base/options.ts'
 import { type Initializer, multiply, type Tensor } from '../tensor/index.ts'
+import { attendSlots } from './attend-slots.ts'
 import {
   Attention,
   type AttentionCall,
   type AttentionOptions,
-  attendSlots,
   attentionOptionNames,
   type KeyValues,
   type Slots,

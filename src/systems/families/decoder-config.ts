@@ -130,10 +130,12 @@ export function readActivation(field: string, name: string | null | undefined): 
   return found ?? refuseField(field, name, `one of ${Object.keys(publicNames).join(', ')}`)
 }
 
+/** The name that config.json files have for an activation. */
 export function writeActivation(name: ActivationName): string {
   return Object.entries(publicNames).find(([, own]) => own === name)![0]
 }
 
+/** Throws OptionError: the field of a config.json has a value that is not supported. */
 export function refuseField(field: string, value: unknown, expected: string): never {
   const shown = JSON.stringify(value)
   throw new OptionError(`config.json: ${field} ${shown.length > 100 ? `${shown.slice(0, 100)}…` : shown} is not supported`, {

@@ -78,6 +78,7 @@ export function readLaterGemma(
   }
 }
 
+/** Fields of a config.json that `readLaterGemma` reads back. */
 export function writeLaterGemma(options: LaterGemmaOptions): Readonly<Record<string, unknown>> {
   const { layers, globalEvery } = options
   return {

@@ -37,6 +37,7 @@ export function readWindows(config: QwenConfig): Pick<QwenOptions, 'window' | 'w
   return { window, windowFrom: listed ?? max_window_layers }
 }
 
+/** Fields of a config.json that `readWindows` reads back. */
 export function writeWindows({ window, windowFrom = 0 }: QwenOptions): Readonly<Record<string, unknown>> {
   return { use_sliding_window: window !== undefined, sliding_window: window ?? null, max_window_layers: windowFrom }
 }
