@@ -1,3 +1,4 @@
+import { GraphError } from '../base/errors.ts'
 import { convolutionWeightGradient } from './convolution-gradient.ts'
 import { addDimensions, type Dimension, multiplyDimensions, type Shape, sameDimension, subtractDimensions } from './dimension.ts'
 import { convolutionInputGradient, transposedInputGradient } from './ops/convolution.ts'
@@ -19,13 +20,16 @@ import {
   scalar,
   sign,
   sin,
+  square,
   subtract,
+  tanh,
   where,
 } from './ops/elementwise.ts'
 import type { OpName, ops } from './ops/index.ts'
 import { gatherElements, oneHot, scatterElements } from './ops/index-ops.ts'
 import { expand, pad, reshape, slice, transpose } from './ops/layout.ts'
 import { matmul } from './ops/linear.ts'
+import { dequantize, weightCodes } from './ops/quantized.ts'
 import { cumulativeSum, mean, sum } from './ops/reduction.ts'
 import type { Op, Tensor } from './tensor.ts'
 
@@ -36,6 +40,11 @@ export type GradientRule<A = unknown> = (gradient: Tensor, node: Tensor, attribu
 
 /** The rule of ops that no gradient passes. */
 export const noGradient: GradientRule = (_gradient, node) => node.inputs.map(() => undefined)
+
+/** The rule of ops that training does not use: a gradient that would be lost is refused. */
+export const inferenceOnly: GradientRule = (_gradient, node) => {
+  throw new GraphError(`${node.op.name} has no gradient`, { fix: 'train with the attention of nn/, which has' })
+}
 
 /** A rule for one operand: its gradient is `gradient · derivative`. */
 function derivative(of: (x: Tensor, y: Tensor) => Tensor | number): GradientRule {
@@ -95,6 +104,16 @@ const matmulRule: GradientRule<AttributesOf<typeof ops.matmul>> = (gradient, nod
     ? matmul(gradient, a!, { transposeA: true, transposeB: transposeA, scale })
     : matmul(a!, gradient, { transposeA: !transposeA, scale })
   return [sumTo(da, a!.shape), sumTo(db, b!.shape)]
+}
+
+/** Through the weights that the blocks stand for; a scale's gradient is that of its weights times their codes. Codes have none. */
+const matmulQuantizedRule: GradientRule<AttributesOf<typeof ops.matmulQuantized>> = (gradient, node, { bits }) => {
+  const [x, blocks, scales] = node.inputs
+  const dx = matmul(gradient, dequantize(blocks!, scales!, { bits }))
+  const flat = (tensor: Tensor) => reshape(tensor, [-1, tensor.shape.at(-1)!])
+  const codes = weightCodes(blocks!, bits, scales!.dtype)
+  const dWeights = reshape(matmul(flat(gradient), flat(x!), { transposeA: true }), codes.shape)
+  return [dx, undefined, sum(multiply(dWeights, codes), -1)]
 }
 
 /** Below this many rows a one-hot product beats scattering; ScatterND would lose updates on several threads. */
@@ -180,6 +199,11 @@ export const gradientRules: { readonly [Name in OpName]: GradientRule<Attributes
   relu: (gradient, node) => [where(greater(node.inputs[0]!, 0), gradient, 0)],
   erf: derivative((x) => multiply(exp(negate(multiply(x, x))), 2 / Math.sqrt(Math.PI))),
   gelu: derivative((x) => add(multiply(add(erf(multiply(x, Math.SQRT1_2)), 1), 0.5), multiply(x, density(x)))),
+  geluTanh: derivative((x) => {
+    const inner = tanh(multiply(add(x, multiply(multiply(x, square(x)), 0.044715)), Math.sqrt(2 / Math.PI)))
+    const slope = multiply(add(multiply(square(x), 3 * 0.044715), 1), Math.sqrt(2 / Math.PI))
+    return multiply(add(add(inner, 1), multiply(multiply(x, subtract(1, square(inner))), slope)), 0.5)
+  }),
   floor: noGradient,
   ceil: noGradient,
   round: noGradient,
@@ -261,9 +285,12 @@ export const gradientRules: { readonly [Name in OpName]: GradientRule<Attributes
   topKIndices: noGradient,
   layerNorm: normRule(true),
   rmsNorm: normRule(false),
+  matmulQuantized: matmulQuantizedRule,
   stopGradient: noGradient,
   customGradient: (gradient, _node, { backward }) => [undefined, ...backward(gradient)],
   barrier: (gradient) => [gradient, undefined],
+  cachedAttention: inferenceOnly,
+  grownCache: inferenceOnly,
 }
 
 function concatRule(gradient: Tensor, node: Tensor, axis: number): Tensor[] {

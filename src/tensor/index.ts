@@ -4,6 +4,12 @@ export { type Dimension, type Shape, SymbolicDimension, symbol } from './dimensi
 export { gradients, pullback } from './gradient.ts'
 export { bfloat16, bool, type FeedValue, float16, float32, float64, type InputSpec, int32, int64, uint8 } from './input-spec.ts'
 export { fromReference, interpret, type LeafValues, toReference } from './interpret.ts'
+export {
+  type CachedAttention,
+  type CachedAttentionOperands,
+  type CachedAttentionOptions,
+  cachedAttention,
+} from './ops/cached-attention.ts'
 export { barrier, customGradient, stopGradient } from './ops/control.ts'
 export {
   type ConvolutionOptions,
@@ -27,6 +33,7 @@ export {
   finite,
   floor,
   gelu,
+  geluTanh,
   greater,
   greaterOrEqual,
   less,
@@ -59,6 +66,7 @@ export { concat, expand, pad, reshape, slice, split, squeeze, transpose, unsquee
 export { constant, input, range, size } from './ops/leaf.ts'
 export { type MatmulOptions, matmul } from './ops/linear.ts'
 export { layerNorm, rmsNorm } from './ops/normalization.ts'
+export { dequantize, matmulQuantized, type QuantizedOptions, type WeightBits } from './ops/quantized.ts'
 export {
   argmax,
   type CumulativeOptions,

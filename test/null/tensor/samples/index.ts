@@ -1,4 +1,5 @@
 import type { OpName } from '../../../../src/tensor/index.ts'
+import { cachingSamples } from './caching.ts'
 import { controlSamples } from './control.ts'
 import { convolutionSamples } from './convolution.ts'
 import { elementwiseSamples } from './elementwise.ts'
@@ -7,6 +8,7 @@ import { layoutSamples } from './layout.ts'
 import { leafSamples } from './leaf.ts'
 import { linearSamples } from './linear.ts'
 import { normalizationSamples } from './normalization.ts'
+import { quantizedSamples } from './quantized.ts'
 import { reductionSamples } from './reduction.ts'
 import type { OpSamples } from './sample.ts'
 
@@ -20,5 +22,7 @@ export const opSamples: { readonly [Name in OpName]: OpSamples } = {
   ...layoutSamples,
   ...indexingSamples,
   ...normalizationSamples,
+  ...quantizedSamples,
   ...controlSamples,
+  ...cachingSamples,
 }
