@@ -6,8 +6,13 @@ import { type Bench, machineLoad, writeResult } from './lib/result.ts'
 const benches: Readonly<Record<string, () => Promise<{ readonly bench: Bench }>>> = {
   batch: () => import('./batch.ts'),
   compile: () => import('./compile.ts'),
+  continuous: () => import('./continuous.ts'),
   decode: () => import('./decode.ts'),
+  extend: () => import('./extend.ts'),
+  padding: () => import('./padding.ts'),
   prefill: () => import('./prefill.ts'),
+  prepack: () => import('./prepack.ts'),
+  soak: () => import('./soak.ts'),
   text: () => import('./text.ts'),
   train: () => import('./train.ts'),
 }

@@ -1,5 +1,5 @@
 import { answerRequests, peakMemory } from '../lib/child-arm.ts'
-import type { RunningEngine } from './arm.ts'
+import type { RunningEngine, SoakRun } from './arm.ts'
 import { type EngineName, engines } from './arms.ts'
 import type { Request } from './isolated.ts'
 
@@ -12,7 +12,14 @@ answerRequests(async (request: Request) => {
   if (request.kind === 'memory') return { resident: process.memoryUsage.rss(), peak: peakMemory() }
   if (request.kind === 'decode') return running!.decode(request.run)
   if (request.kind === 'extend') return running!.extend(request.run)
+  if (request.kind === 'serve') return running!.serve(request.run)
+  if (request.kind === 'soak') return soakOf(running!, request.run)
   const start = performance.now()
   running = await engines[name as EngineName](request.spec)
   return { description: running.description, loading: performance.now() - start }
 })
+
+function soakOf({ soak, description }: RunningEngine, run: SoakRun) {
+  if (soak === undefined) throw new Error(`${description} has no soak`)
+  return soak(run)
+}

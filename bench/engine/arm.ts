@@ -38,6 +38,62 @@ export interface ExtendRun {
   readonly times: number
 }
 
+/** A request that comes at a time after the start, in ms, with so many ids, and wants so many back. */
+export interface ServedRequest {
+  readonly at: number
+  readonly prompt: number
+  readonly tokens: number
+}
+
+/** All requests, each at its time; at most `rows` at once. With 1 they run one after another, as they came. */
+export interface ServeRun {
+  readonly requests: readonly ServedRequest[]
+  readonly rows: number
+}
+
+export interface ServedTimes {
+  /** When each generated token came, by request, in ms since the start. */
+  readonly tokens: readonly (readonly number[])[]
+  /** What was generated, by request. */
+  readonly ids: readonly (readonly number[])[]
+  /** From the start until the last token. */
+  readonly total: number
+}
+
+/** Requests of all kinds for so long, of which a share is cancelled at a random moment. */
+export interface SoakRun {
+  readonly seconds: number
+  readonly rows: number
+  readonly cancelled: number
+  readonly seed: number
+}
+
+export interface SoakSample {
+  /** Seconds since the start. */
+  readonly at: number
+  /** Bytes of the process. */
+  readonly resident: number
+  /** Buffers of the device, and their bytes. */
+  readonly buffers: number
+  readonly bytes: number
+  /** Requests that run or wait. */
+  readonly requests: number
+}
+
+export interface SoakFindings {
+  readonly samples: readonly SoakSample[]
+  readonly finished: number
+  readonly cancelled: number
+  readonly failed: readonly string[]
+  readonly generated: number
+  /** Delay of the event loop, in ms. */
+  readonly delay: { readonly median: number; readonly p99: number; readonly most: number }
+  /** Before the engine was opened, and after it was closed. */
+  readonly buffers: { readonly before: number; readonly after: number }
+  /** What the engine found wrong inside. */
+  readonly problems: readonly string[]
+}
+
 /** An engine with a model: llama.cpp or nextx, in the process that asks. */
 export interface RunningEngine {
   /** What was measured: version, processor variant, driver. */
@@ -45,6 +101,9 @@ export interface RunningEngine {
   decode(run: DecodeRun): Promise<DecodeTimes>
   /** Milliseconds of each extension; logits of all fed slots, as verification of drafts needs them. */
   extend(run: ExtendRun): Promise<number[]>
+  serve(run: ServeRun): Promise<ServedTimes>
+  /** For nextx only. */
+  soak?(run: SoakRun): Promise<SoakFindings>
 }
 
 export type OpenEngine = (spec: EngineSpec) => Promise<RunningEngine>

@@ -1,5 +1,5 @@
 import { openChildArm } from '../lib/child-arm.ts'
-import type { DecodeRun, DecodeTimes, EngineSpec, ExtendRun } from './arm.ts'
+import type { DecodeRun, DecodeTimes, EngineSpec, ExtendRun, ServedTimes, ServeRun, SoakFindings, SoakRun } from './arm.ts'
 import type { EngineName } from './arms.ts'
 
 /** What an engine's process is asked. */
@@ -7,6 +7,8 @@ export type Request =
   | { readonly kind: 'open'; readonly spec: EngineSpec }
   | { readonly kind: 'decode'; readonly run: DecodeRun }
   | { readonly kind: 'extend'; readonly run: ExtendRun }
+  | { readonly kind: 'serve'; readonly run: ServeRun }
+  | { readonly kind: 'soak'; readonly run: SoakRun }
   | { readonly kind: 'memory' }
 
 export interface ProcessMemory {
@@ -23,6 +25,8 @@ export interface IsolatedEngine {
   readonly loading: number
   decode(run: DecodeRun): Promise<DecodeTimes>
   extend(run: ExtendRun): Promise<number[]>
+  serve(run: ServeRun): Promise<ServedTimes>
+  soak(run: SoakRun): Promise<SoakFindings>
   memory(): Promise<ProcessMemory>
   close(): Promise<void>
 }
@@ -41,6 +45,8 @@ export async function openIsolated(name: EngineName, spec: EngineSpec): Promise<
       ...opened,
       decode: async (run) => (await ask({ kind: 'decode', run })) as DecodeTimes,
       extend: async (run) => (await ask({ kind: 'extend', run })) as number[],
+      serve: async (run) => (await ask({ kind: 'serve', run })) as ServedTimes,
+      soak: async (run) => (await ask({ kind: 'soak', run })) as SoakFindings,
       memory: async () => (await ask({ kind: 'memory' })) as ProcessMemory,
       close: child.close,
     }

@@ -2,6 +2,7 @@ import { getLlama, type LlamaContext, LlamaLogLevel, type Token } from 'node-lla
 import { median } from 'simple-statistics'
 import type { DecodeRun, DecodeTimes, EngineSpec, ExtendRun, RunningEngine } from './arm.ts'
 import { fixedIds } from './ids.ts'
+import { serveAll } from './serve-all.ts'
 import { stopwatch } from './stopwatch.ts'
 
 /** llama.cpp through node-llama-cpp: its own scheduler batches the sequences of one context. */
@@ -27,6 +28,7 @@ export async function openLlamaCpp({ file, threads, rows, contextLength }: Engin
     description: `llama.cpp ${llama.llamaCppRelease.release}: ${llama.systemInfo.trim()}`,
     decode: (run) => decode(sequences, run, batches),
     extend: (run) => extend(sequences[0]!, run),
+    serve: ({ requests, rows: most }) => serveAll(requests, most, (row, ids, tokens) => stream(sequences[row]!, ids, tokens)),
   }
 }
 
@@ -80,4 +82,13 @@ async function extend(sequence: Sequence, { prefix, tokens, times }: ExtendRun):
     await sequence.eraseContextTokenRanges([{ start: prefix, end: prefix + tokens }])
   }
   return milliseconds
+}
+
+async function* stream(sequence: Sequence, ids: Int32Array, tokens: number): AsyncGenerator<number> {
+  await sequence.clearHistory()
+  let count = 0
+  for await (const token of sequence.evaluate(tokensOf(ids), greedy)) {
+    yield token
+    if (++count === tokens) return
+  }
 }

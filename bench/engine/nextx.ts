@@ -1,23 +1,34 @@
 import { loadModel, openDevice } from 'nextx'
-import type { Stepper, StepperState } from 'nextx/decode'
-import type { DecodeRun, DecodeTimes, EngineSpec, ExtendRun, RunningEngine } from './arm.ts'
+import { generate, type Stepper, type StepperState } from 'nextx/decode'
+import { openEngine } from 'nextx/engine'
+import type { Device } from 'nextx/platform'
+import type { DecodeRun, DecodeTimes, EngineSpec, ExtendRun, RunningEngine, ServedTimes, ServeRun } from './arm.ts'
 import { fixedIds, likeliest } from './ids.ts'
+import { serveAll } from './serve-all.ts'
+import { soak } from './soak-run.ts'
 import { stopwatch } from './stopwatch.ts'
 
 /** nextx as an application would use it: a model from a file, and its stepper. */
 export async function openNextx({ file, threads }: EngineSpec): Promise<RunningEngine> {
   const device = await openDevice({ threads })
   const { stepper } = await loadModel(file, { device })
+  return runningOn(stepper, device)
+}
+
+/** Any stepper, as an arm. */
+export function runningOn<State extends StepperState>(stepper: Stepper<State>, device: Device): RunningEngine {
   return {
     description: `nextx on ${device.info.driver} ${device.info.version}`,
     decode: (run) => decode(stepper, run),
     extend: (run) => extend(stepper, run),
+    serve: (run) => serve(stepper, run),
+    soak: (run) => soak(stepper, device, run),
   }
 }
 
 const lastLogits = { keep: 'append', logits: 'last' } as const
 
-export async function decode<State extends StepperState>(
+async function decode<State extends StepperState>(
   stepper: Stepper<State>,
   { rows, prompt, steps }: DecodeRun,
 ): Promise<DecodeTimes> {
@@ -36,7 +47,7 @@ export async function decode<State extends StepperState>(
   return { prompt: prompted, steps: stepped, together: rows, likeliest: found }
 }
 
-export async function extend<State extends StepperState>(
+async function extend<State extends StepperState>(
   stepper: Stepper<State>,
   { prefix, tokens, times }: ExtendRun,
 ): Promise<number[]> {
@@ -52,4 +63,16 @@ export async function extend<State extends StepperState>(
   }
   await stepper.close(state)
   return milliseconds
+}
+
+/** Together in an engine, or one after another by the plain loop. */
+async function serve<State extends StepperState>(stepper: Stepper<State>, { requests, rows }: ServeRun): Promise<ServedTimes> {
+  const ids = async function* (stream: AsyncIterable<{ readonly token: number }>) {
+    for await (const { token } of stream) yield token
+  }
+  const options = (maxTokens: number) => ({ maxTokens, temperature: 0 })
+  if (rows === 1) return serveAll(requests, 1, (_, prompt, tokens) => ids(generate(stepper, prompt, options(tokens))))
+  await using engine = openEngine(stepper, { maxRows: rows })
+  // The engine has a queue of its own.
+  return await serveAll(requests, requests.length, (_, prompt, tokens) => ids(engine.generate(prompt, options(tokens))))
 }
