@@ -1,3 +1,4 @@
+import { GraphError } from '../base/errors.ts'
 import { convolutionWeightGradient } from './convolution-gradient.ts'
 import { addDimensions, type Dimension, multiplyDimensions, type Shape, sameDimension, subtractDimensions } from './dimension.ts'
 import { convolutionInputGradient, transposedInputGradient } from './ops/convolution.ts'
@@ -19,7 +20,9 @@ import {
   scalar,
   sign,
   sin,
+  square,
   subtract,
+  tanh,
   where,
 } from './ops/elementwise.ts'
 import type { OpName, ops } from './ops/index.ts'
@@ -37,6 +40,11 @@ export type GradientRule<A = unknown> = (gradient: Tensor, node: Tensor, attribu
 
 /** The rule of ops that no gradient passes. */
 export const noGradient: GradientRule = (_gradient, node) => node.inputs.map(() => undefined)
+
+/** The rule of ops that training does not use: a gradient that would be lost is refused. */
+export const inferenceOnly: GradientRule = (_gradient, node) => {
+  throw new GraphError(`${node.op.name} has no gradient`, { fix: 'train with the attention of nn/, which has' })
+}
 
 /** A rule for one operand: its gradient is `gradient · derivative`. */
 function derivative(of: (x: Tensor, y: Tensor) => Tensor | number): GradientRule {
@@ -191,6 +199,11 @@ export const gradientRules: { readonly [Name in OpName]: GradientRule<Attributes
   relu: (gradient, node) => [where(greater(node.inputs[0]!, 0), gradient, 0)],
   erf: derivative((x) => multiply(exp(negate(multiply(x, x))), 2 / Math.sqrt(Math.PI))),
   gelu: derivative((x) => add(multiply(add(erf(multiply(x, Math.SQRT1_2)), 1), 0.5), multiply(x, density(x)))),
+  geluTanh: derivative((x) => {
+    const inner = tanh(multiply(add(x, multiply(multiply(x, square(x)), 0.044715)), Math.sqrt(2 / Math.PI)))
+    const slope = multiply(add(multiply(square(x), 3 * 0.044715), 1), Math.sqrt(2 / Math.PI))
+    return multiply(add(add(inner, 1), multiply(multiply(x, subtract(1, square(inner))), slope)), 0.5)
+  }),
   floor: noGradient,
   ceil: noGradient,
   round: noGradient,
@@ -276,6 +289,8 @@ export const gradientRules: { readonly [Name in OpName]: GradientRule<Attributes
   stopGradient: noGradient,
   customGradient: (gradient, _node, { backward }) => [undefined, ...backward(gradient)],
   barrier: (gradient) => [gradient, undefined],
+  cachedAttention: inferenceOnly,
+  grownCache: inferenceOnly,
 }
 
 function concatRule(gradient: Tensor, node: Tensor, axis: number): Tensor[] {

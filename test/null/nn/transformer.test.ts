@@ -128,6 +128,7 @@ it('places of a cache that hold nothing yet change nothing', () => {
   const slotsNow = { embedded: backbone.embed(idsOf(someIds(batch)), position), position, columns, visibility: everything }
   const stale = (shape: number[]) => expand(scalar(1e4, 'float32'), shape)
   const past: Past = {
+    kind: 'plain',
     columns: constantColumns(raster().plan({ parts: [{ shape: [5] }] })),
     valid: constant(new Uint8Array(5), [1, 5], 'bool'),
     layers: Array.from({ length: sizes.layers }, () => ({ key: stale([batch, 2, 5, 2]), value: stale([batch, 2, 5, 2]) })),
@@ -151,7 +152,7 @@ describe('what does not fit is refused', () => {
     ['bad heads in one layer', { attention: (layer) => ({ heads: 4 - layer }) }],
     ['an unknown option', { dropout: 0.1 } as object],
     ['an unknown option of attention', { attention: { heads: 2, window: 4 } as AttentionOptions }],
-    ['an unknown option of one layer', { attention: (layer) => ({ heads: 2, ...(layer === 1 && { sinks: 1 }) }) }],
+    ['an unknown option of one layer', { attention: (layer) => ({ heads: 2, ...(layer === 1 && { window: 1 }) }) }],
   ]
   it.each(bad)('%s', (_name, options) => {
     expect(() => tinyTransformer(options)).toThrow(OptionError)
