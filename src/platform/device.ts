@@ -53,7 +53,16 @@ export interface DeviceOptions {
   readonly spinning?: boolean
   /** Run in a worker thread, so that the event loop stays free. Default true. */
   readonly worker?: boolean
+  /** Browsers only: what computes, WebAssembly on the processor (default) or WebGPU on the graphics card. */
+  readonly provider?: WebProvider
+  /**
+   * Browsers only: URL of the folder that holds the .wasm files of onnxruntime-web. Default: wherever the bundler put them; without a
+   * bundler, beside the package's modules.
+   */
+  readonly wasmPath?: string
 }
+
+export type WebProvider = 'wasm' | 'webgpu'
 
 export interface DeviceInfo {
   readonly driver: DriverName

@@ -5,9 +5,14 @@ import type { DeviceOptions, SessionOptions } from './device.ts'
 const maximumThreads = 1024
 const optimizations: readonly unknown[] = ['disabled', 'basic', 'extended', 'all']
 
-/** @throws OptionError */
-export function checkDeviceOptions(options: DeviceOptions): void {
-  refuseUnknown(options, ['threads', 'spinning', 'worker'], 'device')
+const deviceOptions = ['threads', 'spinning', 'worker'] as const satisfies (keyof DeviceOptions)[]
+
+/**
+ * @param more options that are known here besides those of every platform; their values are for the caller to check
+ * @throws OptionError
+ */
+export function checkDeviceOptions(options: DeviceOptions, more: readonly (keyof DeviceOptions)[] = []): void {
+  refuseUnknown(options, [...deviceOptions, ...more], 'device')
   const { threads } = options
   if (threads !== undefined && (!Number.isInteger(threads) || threads < 1 || threads > maximumThreads)) {
     throw new OptionError(`threads is ${String(threads)}`, { expected: `an integer from 1 to ${maximumThreads}` })

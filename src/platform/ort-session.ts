@@ -5,7 +5,7 @@ import type { BufferTable } from './buffer-table.ts'
 import type { Feed, Fetch, SessionOptions } from './device.ts'
 import { checkHostTensor, checkObject, copyArray, isDType, showShape } from './host-tensor.ts'
 import { checkSessionOptions } from './options.ts'
-import { callRuntime, type OrtApi } from './ort-api.ts'
+import { callRuntime, type OrtApi, type OrtSessionApi, type Tensors } from './ort-api.ts'
 import { checkRows, writeRows } from './row-copy.ts'
 
 /** One input or output of a model. A dimension that is text is known only at run time. */
@@ -24,11 +24,11 @@ export interface SessionSettings {
 /** A loaded model: checks what goes in and out against the model's own signature, so that ONNX Runtime sees only what fits. */
 export class OrtSession {
   readonly #runtime: OrtApi
-  readonly #session: Ort.InferenceSession
+  readonly #session: OrtSessionApi
   readonly #inputs: Ports
   readonly #outputs: Ports
 
-  private constructor(runtime: OrtApi, session: Ort.InferenceSession) {
+  private constructor(runtime: OrtApi, session: OrtSessionApi) {
     this.#runtime = runtime
     this.#session = session
     this.#inputs = portsOf(session.inputMetadata)
@@ -136,7 +136,7 @@ function checkDisjoint(targets: readonly Target[]): void {
   }
 }
 
-function deliver(results: Ort.InferenceSession.ReturnType, targets: readonly Target[]): Record<string, HostTensor> {
+function deliver(results: Tensors, targets: readonly Target[]): Record<string, HostTensor> {
   const delivered: [string, HostTensor][] = []
   for (const { name, fetch, memory } of targets) {
     if (fetch.kind === 'view') continue

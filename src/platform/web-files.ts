@@ -1,0 +1,76 @@
+import { DataError } from '../base/errors.ts'
+import { withPath } from './file-errors.ts'
+import { refuseInBrowser } from './web-refusal.ts'
+import { fetchFile, hasFile, piecesOf } from './web-response.ts'
+
+// In a browser this module stands in for files.ts: a path is a URL, absolute or relative to the page.
+
+/**
+ * The bytes at a URL.
+ * @param options `maxBytes`: refuse a longer file.
+ * @throws DataError when the server does not have the file, it is too long, or the transfer breaks off.
+ */
+export async function readFileBytes(path: string, { maxBytes }: { maxBytes?: number } = {}): Promise<Uint8Array<ArrayBuffer>> {
+  const response = await fetchFile(path)
+  const most = maxBytes ?? Number.POSITIVE_INFINITY
+  return withPath('read', path, () => collect(response, (bytes) => refuseLonger(path, bytes, most)))
+}
+
+/** `check` sees how many bytes there are, before they are kept. */
+async function collect(response: Response, check: (byteLength: number) => void): Promise<Uint8Array<ArrayBuffer>> {
+  const declared = Number(response.headers.get('content-length') ?? 0)
+  check(declared)
+  let bytes = new Uint8Array(declared)
+  let filled = 0
+  for await (const piece of piecesOf(response)) {
+    check(filled + piece.length)
+    // The declared length is that of the compressed bytes when the server compresses.
+    if (filled + piece.length > bytes.length) bytes = grown(bytes, Math.max(2 * bytes.length, filled + piece.length))
+    bytes.set(piece, filled)
+    filled += piece.length
+  }
+  return filled === bytes.length ? bytes : bytes.slice(0, filled)
+}
+
+function grown(bytes: Uint8Array, length: number): Uint8Array<ArrayBuffer> {
+  const longer = new Uint8Array(length)
+  longer.set(bytes)
+  return longer
+}
+
+function refuseLonger(path: string, byteLength: number, most: number): void {
+  if (byteLength > most) throw new DataError(`'${path}' has at least ${byteLength} bytes`, { expected: `at most ${most}` })
+}
+
+/**
+ * Whether the server has a file of that URL.
+ * @throws DataError when that cannot be told.
+ */
+export async function exists(path: string): Promise<boolean> {
+  return hasFile(path)
+}
+
+/**
+ * The URLs as they stand, each once: a browser cannot look into folders, so that there are no patterns.
+ * @throws DataError on a pattern.
+ */
+export async function listFiles(patterns: readonly string[], { folder = '.' }: { folder?: string } = {}): Promise<string[]> {
+  const pattern = patterns.find((candidate) => /[*!{}[\]]/.test(candidate))
+  if (pattern !== undefined) return refuseInBrowser(`list the files that match '${pattern}'`)
+  return [...new Set(patterns.map((name) => (folder === '.' ? name : `${folder}/${name}`)))].sort()
+}
+
+/** Refuses. */
+export async function writeFileAtomic(path: string, _data: unknown): Promise<void> {
+  refuseInBrowser(`write '${path}'`)
+}
+
+/** Refuses. */
+export async function appendLine(path: string, _line: string): Promise<void> {
+  refuseInBrowser(`write '${path}'`)
+}
+
+/** Refuses. */
+export async function makeDirectory(path: string): Promise<void> {
+  refuseInBrowser(`make the folder '${path}'`)
+}

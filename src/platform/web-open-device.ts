@@ -1,0 +1,21 @@
+import type { Device, DeviceOptions } from './device.ts'
+import { openOrtDevice } from './ort-device.ts'
+import { webSettings } from './web-options.ts'
+import { loadWebRuntime } from './web-runtime.ts'
+
+// In a browser this module stands in for open-device.ts.
+
+/**
+ * Opens the device that programs run on; close it with `await using` or `device[Symbol.asyncDispose]()`.
+ * @throws OptionError on unknown or invalid options, and those that this browser cannot grant; RuntimeError when onnxruntime-web is
+ * missing or does not work.
+ * @example
+ * await using device = await openDevice({ threads: 2 })
+ */
+export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
+  const settings = await webSettings(options)
+  return openOrtDevice(
+    { threads: settings.threads, spinning: false },
+    { driver: 'onnxruntime-web', load: () => loadWebRuntime(settings) },
+  )
+}
