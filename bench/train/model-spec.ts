@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs'
+import { uniformGenerator } from '../lib/random.ts'
 
 /** The model, the batch and the optimiser: equal in every arm. */
 export interface ModelSpec {
@@ -81,17 +82,6 @@ export function weightShapes(spec: ModelSpec): ReadonlyMap<string, readonly numb
 /** Whether weight decay applies: the linears (the output head is one), not the norms, not the embeddings. */
 export function decayed(name: string): boolean {
   return name.endsWith('_proj.weight') || name === 'lm_head.weight'
-}
-
-/** Uniform numbers in (0, 1): mulberry32. */
-export function uniformGenerator(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return (((mixed ^ (mixed >>> 14)) >>> 0) + 0.5) / 2 ** 32
-  }
 }
 
 function fillNormal(values: Float32Array, deviation: number, uniform: () => number): Float32Array {

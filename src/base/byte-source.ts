@@ -1,3 +1,5 @@
+import { DataError } from './errors.ts'
+
 /** Bytes that are read piece by piece: a file, or memory. */
 export interface ByteSource {
   /** What messages call it. */
@@ -11,5 +13,19 @@ export interface ByteSource {
 
 /** Bytes that are in memory already; what is read are views. */
 export function memorySource(bytes: Uint8Array, name: string): ByteSource {
-  return { name, byteLength: bytes.byteLength, read: async (offset, length) => bytes.subarray(offset, offset + length) }
+  return {
+    name,
+    byteLength: bytes.byteLength,
+    async read(offset, length) {
+      checkRange(name, bytes.byteLength, offset, length)
+      return bytes.subarray(offset, offset + length)
+    },
+  }
+}
+
+/** @throws DataError when a source of `byteLength` bytes does not have the range. */
+export function checkRange(name: string, byteLength: number, offset: number, length: number): void {
+  const whole = Number.isSafeInteger(offset) && Number.isSafeInteger(length)
+  if (whole && offset >= 0 && length >= 0 && length <= byteLength - offset) return
+  throw new DataError(`cannot read ${length} bytes from byte ${offset} of '${name}'`, { expected: `a part of its ${byteLength}` })
 }

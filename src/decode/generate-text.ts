@@ -1,15 +1,19 @@
 import { DataError } from '../base/errors.ts'
 import type { TextStream, TextTokenizer } from '../base/model.ts'
 import { checkKeys } from './checks.ts'
-import { type FinishReason, type GeneratedToken, type GenerateOptions, generate, generateOptionNames } from './generate.ts'
+import { type FinishReason, type GeneratedToken, type GenerateOptions, generateOptionNames } from './continuation.ts'
+import { generate } from './generate.ts'
 import type { Stepper, StepperState } from './stepper.ts'
 import { createStops, type StopCutter } from './stops.ts'
+import type { TokenSource } from './token-source.ts'
 
-/** `stopTokens` defaults to the tokenizer's end tokens; `[]` goes on past them. */
-export interface GenerateTextOptions extends GenerateOptions {
+export interface TextStopOptions {
   /** Texts that end the generation; they are not part of it. */
   readonly stop?: readonly string[] | undefined
 }
+
+/** `stopTokens` defaults to the tokenizer's end tokens; `[]` goes on past them. */
+export interface GenerateTextOptions extends GenerateOptions, TextStopOptions {}
 
 export interface GeneratedText {
   /** What these tokens add to the text; may hold what earlier ones left open, and leave open what later ones complete. */
@@ -20,28 +24,44 @@ export interface GeneratedText {
   readonly finish?: FinishReason
 }
 
-const textOptionNames: Readonly<Record<keyof GenerateTextOptions, true>> = { ...generateOptionNames, stop: true }
-
 /**
  * Continues a text, after the tokenizer's start token if there is one. Pieces hold whole characters only, and never a part of a stop
- * string or the text of a stop token. Throws as `generate` does, and OptionError on a stop that is empty or not well-formed.
+ * string or the text of a stop token. Throws as `generate` does, and OptionError on a stop that is empty or not well-formed. A source of
+ * tokens, such as an engine, takes its own options too.
  * @example
  * for await (const { text } of generateText(stepper, tokenizer, 'Once upon', { maxTokens: 50, stop: ['\n\n'] })) process.stdout.write(text)
  */
+export function generateText<Options extends GenerateOptions>(
+  source: TokenSource<Options>,
+  tokenizer: TextTokenizer,
+  prompt: string,
+  options?: Options & TextStopOptions,
+): AsyncGenerator<GeneratedText, void, undefined>
 export function generateText<State extends StepperState>(
   stepper: Stepper<State>,
   tokenizer: TextTokenizer,
   prompt: string,
+  options?: GenerateTextOptions,
+): AsyncGenerator<GeneratedText, void, undefined>
+export function generateText<State extends StepperState>(
+  from: Stepper<State> | TokenSource,
+  tokenizer: TextTokenizer,
+  prompt: string,
   options: GenerateTextOptions = {},
 ): AsyncGenerator<GeneratedText, void, undefined> {
-  checkKeys(options, textOptionNames)
+  const source = 'generate' in from ? from : plainSource(from)
+  checkKeys(options, { ...source.optionNames, stop: true })
   if (typeof prompt !== 'string') throw new DataError('the prompt is not a text', { expected: 'a string' })
   const { stop = [], stopTokens = tokenizer.endTokens, ...others } = options
   const start = tokenizer.startToken === undefined ? [] : [tokenizer.startToken]
   const stops = createStops(stop)
   const given = [...start, ...tokenizer.encode(prompt)]
-  const tokens = generate(stepper, given, { ...others, stopTokens })
+  const tokens = source.generate(given, { ...others, stopTokens })
   return pieces(tokens, continuing(tokenizer, given), stops)
+}
+
+function plainSource<State extends StepperState>(stepper: Stepper<State>): TokenSource {
+  return { optionNames: generateOptionNames, generate: (prompt, options) => generate(stepper, prompt, options) }
 }
 
 /** A decoder that has read the prompt: what a token's text is may depend on what came before (a word's leading space). */

@@ -1,11 +1,6 @@
-export {
-  type FinishReason,
-  type GeneratedToken,
-  type GenerateOptions,
-  generate,
-  type TokenLogProb,
-} from './generate.ts'
-export { type GeneratedText, type GenerateTextOptions, generateText } from './generate-text.ts'
+export type { FinishReason, GeneratedToken, GenerateOptions, TokenLogProb } from './continuation.ts'
+export { generate } from './generate.ts'
+export { type GeneratedText, type GenerateTextOptions, generateText, type TextStopOptions } from './generate-text.ts'
 export { applyRules, type DecodeContext, type LogitsRule, logSoftmax } from './logits.ts'
 export { allow, forbid, frequencyPenalty, logitBias, noRepeatNgram, presencePenalty, repetitionPenalty } from './penalties.ts'
 export { type LogitsOptions, logitsRules } from './pipeline.ts'
@@ -14,4 +9,5 @@ export { type Score, type ScoreOptions, score } from './score.ts'
 export { largestIds } from './selection.ts'
 export type { ExtendOptions, Extension, Outputs, Stepper, StepperState } from './stepper.ts'
 export { createStops, type StopCutter } from './stops.ts'
+export type { TokenSource } from './token-source.ts'
 export { minP, temperature, topK, topP, typicalP } from './truncation.ts'

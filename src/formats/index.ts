@@ -1,3 +1,6 @@
+export { type BlockSize, blockSizes } from './block-types.ts'
+export { type Gguf, type GgufLimits, readGguf } from './gguf.ts'
+export type { GgufArray, GgufNumbers, GgufValue } from './gguf-values.ts'
 export { isJsonObject, type JsonLimits, type JsonOptions, parseJson } from './json.ts'
 export {
   type DecodeOnnxOptions,

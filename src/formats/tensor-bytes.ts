@@ -1,16 +1,24 @@
 import { arrayTypes, bytesPerElement, type DType, type HostTensor, type TypedArray } from '../base/dtype.ts'
 import { DataError, DTypeError, ShapeError } from '../base/errors.ts'
+import type { StorageType } from '../base/stored-tensor.ts'
+import { blockSizes, isBlockType } from './block-types.ts'
 import { quoted } from './text.ts'
 
-/** V8's longest typed array. */
-const longestArray = 2 ** 32
+/** V8's longest typed array, in bytes. */
+export const longestArray = 2 ** 32
 
-/** Size in bytes of a tensor; undefined when a dimension is no non-negative integer or a product is not exact in a number. */
-export function byteLengthOf(dtype: DType, shape: readonly number[]): number | undefined {
-  let bytes = bytesPerElement[dtype]
-  for (const dimension of shape) {
+/**
+ * Size in bytes of a tensor; undefined when a dimension is no non-negative integer, rows are no whole blocks, or a product is not
+ * exact in a number.
+ */
+export function byteLengthOf(type: StorageType, shape: readonly number[]): number | undefined {
+  const unit = isBlockType(type) ? blockSizes[type] : { elements: 1, bytes: bytesPerElement[type] }
+  const rowLength = shape.at(-1) ?? 1
+  if (rowLength % unit.elements !== 0) return undefined
+  let bytes = unit.bytes
+  for (const [axis, dimension] of shape.entries()) {
     if (!isCount(dimension)) return undefined
-    bytes *= dimension
+    bytes *= axis === shape.length - 1 ? dimension / unit.elements : dimension
     if (!Number.isSafeInteger(bytes)) return undefined
   }
   return bytes

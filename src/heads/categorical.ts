@@ -1,6 +1,7 @@
 import { ShapeError } from '../base/errors.ts'
 import type { Embedding } from '../nn/embedding.ts'
 import { Linear, linear } from '../nn/linear.ts'
+import type { Weight } from '../nn/quantized-matrix.ts'
 import { sameShape } from '../tensor/dimension.ts'
 import {
   customGradient,
@@ -25,7 +26,7 @@ export interface CategoricalHead {
 }
 
 class LinearHead implements CategoricalHead {
-  readonly weight
+  readonly weight: Weight
 
   constructor(width: number, vocabularySize: number, weight?: Initializer) {
     this.weight = new Linear(width, vocabularySize, weight === undefined ? {} : { weight }).weight

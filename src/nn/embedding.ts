@@ -1,10 +1,11 @@
-import { gather, type Initializer, parameter, type Tensor, type TensorOperand, type Variable } from '../tensor/index.ts'
+import { gather, type Initializer, parameter, type Tensor, type TensorOperand } from '../tensor/index.ts'
 import { normal } from './initializers.ts'
+import { QuantizedMatrix, type Weight } from './quantized-matrix.ts'
 import { checkSizes } from './sizes.ts'
 
 /** A table of vectors, one row per id. Throws OptionError on sizes below 1. */
 export class Embedding {
-  readonly weight: Variable
+  readonly weight: Weight
 
   constructor(count: number, width: number, weight: Initializer = normal(0.02)) {
     checkSizes({ count, width })
@@ -13,6 +14,6 @@ export class Embedding {
 
   /** Ids `[…]` → `[…, width]`. */
   forward(ids: TensorOperand): Tensor {
-    return gather(this.weight, ids)
+    return this.weight instanceof QuantizedMatrix ? this.weight.rows(ids) : gather(this.weight, ids)
   }
 }

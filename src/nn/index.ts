@@ -31,7 +31,10 @@ export {
   unfreeze,
 } from './module.ts'
 export { layerNorm, type Norm, type NormFactory, rmsNorm } from './norm.ts'
+export { placedValues } from './placement.ts'
 export { learned, type Positions, type PositionsFactory, rotary } from './positions.ts'
+export { type BlockFormat, QuantizedMatrix, type QuantizedValues, type Weight } from './quantized-matrix.ts'
+export { repackBlocks, twinFormat } from './repack.ts'
 export { type BackboneOutput, Transformer, type TransformerOptions } from './transformer.ts'
 export { constantColumns, type TracedColumns, traceVisibility } from './visibility.ts'
 export { checkFit, loadWeights, readVariables, type VariableMap, writeVariables } from './weights.ts'

@@ -11,6 +11,7 @@ import {
 } from '../tensor/index.ts'
 import { toTensor } from '../tensor/tensor.ts'
 import { normal } from './initializers.ts'
+import { QuantizedMatrix, type Weight } from './quantized-matrix.ts'
 import { checkSizes } from './sizes.ts'
 
 export interface LinearOptions {
@@ -22,7 +23,7 @@ export interface LinearOptions {
 
 /** y = x·Wᵀ (+ b) over the last axis; W is `[outputs, inputs]`. Throws OptionError on sizes below 1. */
 export class Linear {
-  readonly weight: Variable
+  readonly weight: Weight
   readonly bias?: Variable
 
   constructor(inputs: number, outputs: number, { weight = normal(0.02), bias }: LinearOptions = {}) {
@@ -38,7 +39,11 @@ export class Linear {
 }
 
 /** x·Wᵀ (+ b); leading axes are folded into one, as the runtime is fastest on plain matrices. */
-export function linear(x: TensorOperand, weight: TensorOperand, bias?: Operand): Tensor {
+export function linear(x: TensorOperand, weight: TensorOperand | QuantizedMatrix, bias?: Operand): Tensor {
+  if (weight instanceof QuantizedMatrix) {
+    const product = weight.product(x)
+    return bias === undefined ? product : add(product, bias)
+  }
   const [input, matrix] = [toTensor(x), toTensor(weight)]
   const flat = reshape(input, [-1, input.shape.at(-1)!])
   const product = matmul(flat, matrix, { transposeB: true })

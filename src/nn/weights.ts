@@ -1,31 +1,34 @@
 import { arrayTypes, elementCount, type HostTensor, type TypedArray } from '../base/dtype.ts'
 import { MismatchError } from '../base/errors.ts'
 import { fromHalf } from '../base/half.ts'
+import type { Placement } from '../base/placement.ts'
 import type { Variable } from '../tensor/index.ts'
 import { type Module, namedVariables } from './module.ts'
+import { placedValues } from './placement.ts'
 
 /** Variables by the names under which files keep them. */
 export type VariableMap = ReadonlyMap<string, Variable>
 
 /**
- * Gives a module's variables the values of a checkpoint whose keys may have other names; `renameKey` gives undefined for a tensor that
- * is not needed. Throws MismatchError, before anything changes, unless every variable gets exactly one tensor that fits.
+ * Gives a module's variables the values of a checkpoint. `place` says which variables get what of a tensor; none when it is not needed.
+ * Default: the variable of its name gets all. Throws MismatchError, before anything changes, unless every variable gets exactly one
+ * tensor that fits.
  */
 export async function loadWeights(
   module: Module,
   tensors: ReadonlyMap<string, HostTensor>,
-  renameKey: (key: string) => string | undefined = (key) => key,
+  place: (key: string) => readonly Placement[] = (name) => [{ name }],
 ): Promise<void> {
-  const renamed = new Map<string, HostTensor>()
+  const placed = new Map<string, HostTensor>()
   for (const [key, tensor] of tensors) {
-    const name = renameKey(key)
-    if (name === undefined) continue
-    if (renamed.has(name)) throw new MismatchError(`two tensors are named ${name}`, { expected: 'one' })
-    renamed.set(name, tensor)
+    for (const placement of place(key)) {
+      if (placed.has(placement.name)) throw new MismatchError(`two tensors are named ${placement.name}`, { expected: 'one' })
+      placed.set(placement.name, placedValues(tensor, placement))
+    }
   }
   const variables = namedVariables(module)
-  checkFit(variables, renamed, 'the checkpoint')
-  await writeVariables(variables, renamed)
+  checkFit(variables, placed, 'the checkpoint')
+  await writeVariables(variables, placed)
 }
 
 /** Present values. */

@@ -1,4 +1,4 @@
-import { access, mkdir, open, stat, writeFile } from 'node:fs/promises'
+import { access, type FileHandle, mkdir, open, stat, writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { convertPathToPattern, glob } from 'tinyglobby'
 import writeAtomically from 'write-file-atomic'
@@ -39,14 +39,27 @@ export async function regularFileSize(path: string): Promise<number> {
 async function fill(bytes: Uint8Array, path: string): Promise<void> {
   const file = await open(path, 'r')
   try {
-    for (let filled = 0; filled < bytes.length; ) {
-      const { bytesRead } = await file.read(bytes, filled, Math.min(bytes.length - filled, longestRead), filled)
-      if (bytesRead === 0) throw new DataError(`'${path}' became shorter while it was read`)
-      filled += bytesRead
-    }
+    await readFully(file, path, { offset: 0, bytes })
   } finally {
     await file.close()
   }
+}
+
+/**
+ * Fills `bytes` from byte `offset` of an open file.
+ * @throws DataError when the file ends before.
+ */
+export async function readFully<Bytes extends Uint8Array>(
+  file: FileHandle,
+  path: string,
+  { offset, bytes }: { offset: number; bytes: Bytes },
+): Promise<Bytes> {
+  for (let filled = 0; filled < bytes.length; ) {
+    const { bytesRead } = await file.read(bytes, filled, Math.min(bytes.length - filled, longestRead), offset + filled)
+    if (bytesRead === 0) throw new DataError(`'${path}' became shorter while it was read`)
+    filled += bytesRead
+  }
+  return bytes
 }
 
 /**

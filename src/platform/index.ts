@@ -1,5 +1,6 @@
 export * from './device.ts'
 export { type Diagnosis, diagnose, type Finding, type RuntimeReport, type SelfTestReport } from './diagnose.ts'
+export { openFileSource } from './file-source.ts'
 export { appendLine, exists, listFiles, makeDirectory, readFileBytes, writeFileAtomic } from './files.ts'
 export type { Machine } from './machine.ts'
 export { openDevice } from './open-device.ts'

@@ -1,3 +1,4 @@
+import type { Placement } from '../base/placement.ts'
 import type { CategoricalHead } from '../heads/index.ts'
 import type { Transformer } from '../nn/index.ts'
 
@@ -22,6 +23,6 @@ export interface TextSystem<Options = unknown> {
   /** A config.json that `readConfig` reads back. */
   writeConfig(options: Options): Readonly<Record<string, unknown>>
   build(options: Options): LanguageModel
-  /** Keys of a public checkpoint as names of this system's variables; undefined for a tensor that is not needed. Default: unchanged. */
-  renameKey?(key: string, options: Options): string | undefined
+  /** What variables get of a public checkpoint's tensor; none when it is not needed. Default: the variable of its name gets all. */
+  place?(key: string, options: Options): readonly Placement[]
 }

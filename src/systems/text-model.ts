@@ -109,7 +109,7 @@ export async function loadModel(path: string, options: LoadModelOptions): Promis
   const model = new OpenTextModel(system, system.readConfig(config), await readTokenizer(folder, config), device)
   const { tensors, metadata } = readSafetensors(await readFileBytes(`${folder}/model.safetensors`))
   await checkCompanions(folder, metadata)
-  await loadWeights(model.network, tensors, (key) => (system.renameKey ? system.renameKey(key, model.options) : key))
+  await loadWeights(model.network, tensors, (key) => system.place?.(key, model.options) ?? [{ name: key }])
   return model
 }
 

@@ -26,6 +26,7 @@ import type { OpName, ops } from './ops/index.ts'
 import { gatherElements, oneHot, scatterElements } from './ops/index-ops.ts'
 import { expand, pad, reshape, slice, transpose } from './ops/layout.ts'
 import { matmul } from './ops/linear.ts'
+import { dequantize, weightCodes } from './ops/quantized.ts'
 import { cumulativeSum, mean, sum } from './ops/reduction.ts'
 import type { Op, Tensor } from './tensor.ts'
 
@@ -95,6 +96,16 @@ const matmulRule: GradientRule<AttributesOf<typeof ops.matmul>> = (gradient, nod
     ? matmul(gradient, a!, { transposeA: true, transposeB: transposeA, scale })
     : matmul(a!, gradient, { transposeA: !transposeA, scale })
   return [sumTo(da, a!.shape), sumTo(db, b!.shape)]
+}
+
+/** Through the weights that the blocks stand for; a scale's gradient is that of its weights times their codes. Codes have none. */
+const matmulQuantizedRule: GradientRule<AttributesOf<typeof ops.matmulQuantized>> = (gradient, node, { bits }) => {
+  const [x, blocks, scales] = node.inputs
+  const dx = matmul(gradient, dequantize(blocks!, scales!, { bits }))
+  const flat = (tensor: Tensor) => reshape(tensor, [-1, tensor.shape.at(-1)!])
+  const codes = weightCodes(blocks!, bits, scales!.dtype)
+  const dWeights = reshape(matmul(flat(gradient), flat(x!), { transposeA: true }), codes.shape)
+  return [dx, undefined, sum(multiply(dWeights, codes), -1)]
 }
 
 /** Below this many rows a one-hot product beats scattering; ScatterND would lose updates on several threads. */
@@ -261,6 +272,7 @@ export const gradientRules: { readonly [Name in OpName]: GradientRule<Attributes
   topKIndices: noGradient,
   layerNorm: normRule(true),
   rmsNorm: normRule(false),
+  matmulQuantized: matmulQuantizedRule,
   stopGradient: noGradient,
   customGradient: (gradient, _node, { backward }) => [undefined, ...backward(gradient)],
   barrier: (gradient) => [gradient, undefined],

@@ -59,6 +59,7 @@ export { concat, expand, pad, reshape, slice, split, squeeze, transpose, unsquee
 export { constant, input, range, size } from './ops/leaf.ts'
 export { type MatmulOptions, matmul } from './ops/linear.ts'
 export { layerNorm, rmsNorm } from './ops/normalization.ts'
+export { dequantize, matmulQuantized, type QuantizedOptions, type WeightBits } from './ops/quantized.ts'
 export {
   argmax,
   type CumulativeOptions,

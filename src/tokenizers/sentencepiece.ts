@@ -7,6 +7,7 @@ import { mergeSymbols } from './merge.ts'
 import type { NamedTokenizer } from './special-tokens.ts'
 import { wordSplitter, wordwise } from './split-words.ts'
 import { decodeWhole, textStream } from './stream.ts'
+import { tokenCutter } from './whole-tokens.ts'
 
 /** A piece of text and its score: of all possible merges the one into the piece of the highest score comes first. */
 export type Piece = readonly [piece: string, score: number]
@@ -22,6 +23,8 @@ export interface SentencePieceOptions {
   readonly unknownToken?: number
   /** Further ids that are no text: padding, roles. Default: none. */
   readonly controlTokens?: readonly number[]
+  /** Ids of pieces that are taken whole wherever a text has them, before any merging. Default: none. */
+  readonly wholeTokens?: readonly number[]
   /** How pieces write a space: ' ' in llama2.c's files, '▁' in SentencePiece models and GGUF. Default ' '. */
   readonly spaceMarker?: string
   /** Encode with a space before the text, decode without it. Default true. */
@@ -35,6 +38,7 @@ const schema = v.strictObject({
   endTokens: v.optional(v.array(id)),
   unknownToken: v.optional(id),
   controlTokens: v.optional(v.array(id)),
+  wholeTokens: v.optional(v.array(id)),
   spaceMarker: v.optional(v.pipe(v.string(), v.minLength(1))),
   leadingSpace: v.optional(v.boolean()),
 })
@@ -84,6 +88,8 @@ const space = 0x20
 interface Vocabulary {
   /** UTF-8 of every id. */
   readonly contents: readonly Uint8Array[]
+  /** Ids of the pieces that are taken whole. */
+  readonly wholes: ReadonlyMap<string, number>
   /** Ids of the pieces that a text may be made of. */
   readonly ids: ReadonlyMap<string, number>
   /** Place of each id in the order of merging; equal scores have equal ranks. */
@@ -108,16 +114,28 @@ function readVocabulary(options: SentencePieceOptions): Vocabulary {
   const ids = new Map<string, number>()
   const byteIds = new Int32Array(256).fill(-1)
   const specialTokens = new Map<string, number>()
+  const wholes = new Map<string, number>()
+  const isWhole = wholeIds(options, controls)
   const contents = pieces.map((entry, token) => {
     const piece = checkedPiece(entry, token)
     const byte = byteOf(piece, token)
     if (controls.has(token)) addOnce(specialTokens, piece, token)
+    else if (isWhole.has(token)) addOnce(wholes, piece.replaceAll(spaceMarker, ' '), token)
     else if (byte === undefined) addOnce(ids, piece.replaceAll(spaceMarker, ' '), token)
     else if (byteIds[byte]! >= 0) throw new FormatError(`piece ${token} is byte ${byte}, as is piece ${byteIds[byte]}`)
     else byteIds[byte] = token
     return byte === undefined ? encoder.encode(piece.replaceAll(spaceMarker, ' ')) : Uint8Array.of(byte)
   })
-  return { contents, ids, ranks: ranksOf(pieces), byteIds, controls, unknown: unknownToken, specialTokens }
+  return { contents, wholes, ids, ranks: ranksOf(pieces), byteIds, controls, unknown: unknownToken, specialTokens }
+}
+
+function wholeIds({ pieces, wholeTokens = [] }: SentencePieceOptions, controls: ReadonlySet<number>): ReadonlySet<number> {
+  for (const token of wholeTokens) {
+    if (token >= pieces.length || controls.has(token)) {
+      throw new OptionError(`the whole token ${token} is ${controls.has(token) ? 'a control token' : 'not in the vocabulary'}`)
+    }
+  }
+  return new Set(wholeTokens)
 }
 
 function checkedPiece(entry: unknown, token: number): string {
@@ -155,9 +173,12 @@ function pieceEncoder(vocabulary: Vocabulary, leadingSpace: boolean): (text: str
   const split = wordSplitter([...ids.keys()].some((piece) => /[^ ] /.test(piece)) ? 'none' : 'spaces')
   const longest = Math.max(0, ...new Set([...ids.keys()].map((piece) => piece.length)))
   const encodeWords = wordwise((word) => encodeWord(word, vocabulary, longest))
+  const cut = tokenCutter(vocabulary.wholes)
   return (text) => {
     const source = wellFormed(text)
-    return source === '' ? [] : encodeWords(split(leadingSpace ? ` ${source}` : source))
+    if (source === '') return []
+    const parts = cut(leadingSpace ? ` ${source}` : source)
+    return parts.flatMap((part) => (typeof part === 'number' ? part : encodeWords(split(part))))
   }
 }
 

@@ -32,7 +32,10 @@ export interface LoraOptions {
 export interface LowRankAdapters {
   /** Dotted names of the extended layers. */
   readonly layers: readonly string[]
-  /** Adds the changes to the weights; the module is then as plain as before, and trainable as before. */
+  /**
+   * Adds the changes to the weights; the module is then as plain as before, and trainable as before. Throws OptionError, before
+   * anything changes, when a weight is quantised.
+   */
   merge(): Promise<void>
   /** Takes the changes back. */
   remove(): Promise<void>
@@ -125,6 +128,7 @@ function attach(
     layers: [...layers.keys()],
     remove,
     async merge() {
+      for (const layer of layers.values()) layer.mergeTarget()
       for (const layer of layers.values()) await layer.merge()
       await remove()
     },

@@ -1,24 +1,28 @@
-import { Linear, linear, zeros } from '../nn/index.ts'
+import { OptionError } from '../base/errors.ts'
+import { Linear, linear, QuantizedMatrix, type Weight, zeros } from '../nn/index.ts'
 import { add, type Initializer, multiply, type Tensor, type TensorOperand, type Variable } from '../tensor/index.ts'
+
+/** A linear layer whose weight is trained. */
+export type PlainLinear = Linear & { readonly weight: Variable }
 
 /**
  * A linear layer and a change of low rank to it: x·Wᵀ (+ b) + (α/r)·(x·Aᵀ)·Bᵀ, where A is `[r, inputs]` and B, zero at first,
  * `[outputs, r]`. Hu et al. 2021, eq. 3. Takes the place of a `Linear`, whose variables keep their names.
  */
 export class LowRankLinear {
-  readonly weight: Variable
+  readonly weight: Weight
   readonly bias?: Variable
-  readonly lora_A: Linear
-  readonly lora_B: Linear
+  readonly lora_A: PlainLinear
+  readonly lora_B: PlainLinear
   /** α/r. */
   readonly scale: number
 
   constructor({ weight, bias }: Linear, rank: number, alpha: number, first: Initializer) {
-    const [outputs, inputs] = weight.concreteShape as [number, number]
+    const [outputs, inputs] = weight.shape as readonly [number, number]
     this.weight = weight
     if (bias !== undefined) this.bias = bias
-    this.lora_A = new Linear(inputs, rank, { weight: first })
-    this.lora_B = new Linear(rank, outputs, { weight: zeros })
+    this.lora_A = new Linear(inputs, rank, { weight: first }) as PlainLinear
+    this.lora_B = new Linear(rank, outputs, { weight: zeros }) as PlainLinear
     this.scale = alpha / rank
   }
 
@@ -28,11 +32,20 @@ export class LowRankLinear {
     return add(linear(x, this.weight, this.bias), change)
   }
 
-  /** Adds the change to the weight itself: W + (α/r)·B·A. */
+  /** What a merge adds to. Throws OptionError when the weight is quantised. */
+  mergeTarget(): Variable {
+    if (!(this.weight instanceof QuantizedMatrix)) return this.weight
+    throw new OptionError(`a change cannot be merged into ${this.weight.bits}-bit weights`, {
+      fix: 'keep the adapters beside them, or merge into the original weights and quantise those',
+    })
+  }
+
+  /** Adds the change to the weight itself: W + (α/r)·B·A. Throws OptionError when the weight is quantised. */
   async merge(): Promise<void> {
-    const [a, b, weight] = [await this.lora_A.weight.read(), await this.lora_B.weight.read(), await this.weight.read()]
-    const [outputs, inputs] = this.weight.concreteShape as [number, number]
-    await this.weight.write(addProduct(weight as Float32Array, b as Float32Array, a as Float32Array, this.scale, outputs, inputs))
+    const target = this.mergeTarget()
+    const [a, b, weight] = [await this.lora_A.weight.read(), await this.lora_B.weight.read(), await target.read()]
+    const [outputs, inputs] = target.concreteShape as [number, number]
+    await target.write(addProduct(weight as Float32Array, b as Float32Array, a as Float32Array, this.scale, outputs, inputs))
   }
 
   /** Frees the adapter's variables; the layer's own stay. */

@@ -3,10 +3,12 @@ import {
   bytesTokenizer,
   charactersTokenizer,
   sentencePieceTokenizer,
+  tokenizerFromGguf,
   tokenizerFromHuggingFace,
   trainBpe,
   trainCharacters,
 } from '../../src/tokenizers/index.ts'
+import { llamaMetadata, smallGpt2 } from '../null/tokenizers/gguf-metadata.ts'
 import { gpt2Config, gpt2Json, llamaJson, stories260K, storiesGreedy } from '../null/tokenizers/published.ts'
 import { smallByteLevel, smallUnigram, smallWordPiece } from '../null/tokenizers/small-files.ts'
 import { runTokenizerContract, type TokenizerCase, unicode } from './tokenizer-contract.ts'
@@ -49,6 +51,13 @@ const cases: readonly TokenizerCase[] = [
     texts: composed,
     limited: 'NFC texts',
   },
+  {
+    name: 'GGUF, Llama 2',
+    open: () => tokenizerFromGguf(llamaMetadata()),
+    texts: unicode.map((text) => text.replaceAll('▁', '')),
+    limited: 'texts without ▁, which is how this file writes a space',
+  },
+  { name: 'GGUF, small byte-level', open: () => tokenizerFromGguf(smallGpt2({ pre: 'llama-bpe' })) },
   { name: 'tokenizer.json, WordPiece', open: () => tokenizerFromHuggingFace(smallWordPiece()), lossy: 'it lowers case' },
   { name: 'tokenizer.json, Unigram', open: () => tokenizerFromHuggingFace(smallUnigram()), lossy: 'it has few characters' },
 ]

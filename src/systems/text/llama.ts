@@ -93,8 +93,8 @@ const llama: TextSystem<LlamaOptions> = {
   }),
   build: (options) => new Llama(options),
   // Old exports carry the rotary frequencies, which follow from the base; tied checkpoints may repeat the embedding as a head.
-  renameKey: (key, { head }) =>
-    key.endsWith('rotary_emb.inv_freq') || (key === 'lm_head.weight' && head === 'tied') ? undefined : key,
+  place: (name, { head }) =>
+    name.endsWith('rotary_emb.inv_freq') || (name === 'lm_head.weight' && head === 'tied') ? [] : [{ name }],
 }
 export default llama
 

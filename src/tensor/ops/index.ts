@@ -6,6 +6,7 @@ import { layout } from './layout.ts'
 import { leaves } from './leaf.ts'
 import { linear } from './linear.ts'
 import { normalization } from './normalization.ts'
+import { quantized } from './quantized.ts'
 import { reductions } from './reduction.ts'
 
 /** Every op. A new op is one row here (through its family) and, by type, one in gradient-rules.ts and one in the gradient test. */
@@ -19,6 +20,7 @@ export const ops = {
   ...layout,
   ...indexing,
   ...normalization,
+  ...quantized,
   ...control,
 } as const
 

@@ -19,50 +19,67 @@ const deepseekLetters =
   '\u{10400}-\u{1044f}\u{104b0}-\u{104d3}\u{104d8}-\u{104fb}\u{10c80}-\u{10cb2}\u{10cc0}-\u{10cf2}\u{118a0}-\u{118df}' +
   '\u{1e900}-\u{1e943}]+'
 
+/** The cuts of well-known tokenizers, as their files spell them. */
+export const wordPatterns = {
+  gpt2: "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+",
+  /** cl100k: Llama 3, Phi 4, OLMo 2, Granite. */
+  llama3: `${contractions}|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|${spaces}`,
+  /** Qwen 2, 2.5 and 3. */
+  qwen2: `${contractions}|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|${spaces}`,
+  qwen35: `${contractions}|[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]+|\\p{N}| ?[^\\s\\p{L}\\p{M}\\p{N}]+[\\r\\n]*|${spaces}`,
+  /** o200k: gpt-oss, Llama 4, MiniMax. */
+  gpt4o: `[^\\r\\n\\p{L}\\p{N}]?${capitals}*${smallLetters}+${contractions}?|[^\\r\\n\\p{L}\\p{N}]?${capitals}+${smallLetters}*${contractions}?|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|${spaces}`,
+  /** Mistral Nemo and later, Nemotron 3. */
+  tekken: `[^\\r\\n\\p{L}\\p{N}]?${capitals}*${smallLetters}+|[^\\r\\n\\p{L}\\p{N}]?${capitals}+${smallLetters}*|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|${spaces}`,
+  lineBreak: '[\r\n]',
+  deepseekLetters,
+  deepseekPunctuation: '\\s?[!-/:-~\uff01-\uff0f\uff1a-\uff5e\u2018-\u201f\u3000-\u3002]+',
+  deepseekIdeographs: '[\u4e00-\u9fa5\u0800-\u4e00\uac00-\ud7ff]+',
+  spacesAtEnd: '\\s+$',
+  digits: '\\p{N}+',
+  digit: '\\p{N}',
+  threeDigits: '\\p{N}{1,3}',
+  threeAsciiDigits: '[0-9][0-9][0-9]',
+  deepseek3Ideographs: '[\u4e00-\u9fa5\u3040-\u309f\u30a0-\u30ff]+',
+  deepseek3: `${deepseekSigns}[\r\n]*|\\s*[\r\n]+|\\s+(?!\\S)|\\s+`,
+  /** Signs as GGUF's `default` and Falcon cut them. */
+  defaultSigns: '[\\p{P}\\$\\+<=>\\^~\\|]+',
+  falconSigns: '[\\p{P}\\$\\+<=>\\^~\\|`]+',
+} as const
+
 const linear: readonly string[] = [
-  // GPT-2 and its kin, spelled out.
-  "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+",
+  ...Object.values(wordPatterns).filter((pattern) => pattern !== wordPatterns.spacesAtEnd),
   "'(?:[sdmt]|ll|ve|re)| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+",
-  // cl100k: Llama 3, Phi 4, OLMo 2, Granite.
-  `${contractions}|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|${spaces}`,
-  // Qwen 2, 2.5 and 3; MiniCPM 5; Qwen 3.5; LLaDA.
-  `${contractions}|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|${spaces}`,
+  // MiniCPM 5; LLaDA.
   `${contractions}|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}+| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|${spaces}`,
-  `${contractions}|[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]+|\\p{N}| ?[^\\s\\p{L}\\p{M}\\p{N}]+[\\r\\n]*|${spaces}`,
   "'(?i:[sdmt]|ll|ve|re)|[^\\r\\n\\p{L}\\p{N}]?+\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]++[\\r\\n]*|\\s*[\\r\\n]|\\s+(?!\\S)|\\s+",
-  // o200k: gpt-oss, Llama 4, MiniMax. Tekken: Mistral Nemo and later, Nemotron 3.
-  `[^\\r\\n\\p{L}\\p{N}]?${capitals}*${smallLetters}+${contractions}?|[^\\r\\n\\p{L}\\p{N}]?${capitals}+${smallLetters}*${contractions}?|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|${spaces}`,
-  `[^\\r\\n\\p{L}\\p{N}]?${capitals}*${smallLetters}+|[^\\r\\n\\p{L}\\p{N}]?${capitals}+${smallLetters}*|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|${spaces}`,
   // Kimi.
   `[\\p{Han}]+|[^\\r\\n\\p{L}\\p{N}]?${capitalsButHan}*${smallLettersButHan}+${contractions}?|[^\\r\\n\\p{L}\\p{N}]?${capitalsButHan}+${smallLettersButHan}*${contractions}?|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|${spaces}`,
-  // DeepSeek: LLM and Coder, Coder 1, V3 and later, Spark.
-  '[\r\n]',
-  deepseekLetters,
-  '\\s?[!-/:-~\uff01-\uff0f\uff1a-\uff5e\u2018-\u201f\u3000-\u3002]+',
-  '[\u4e00-\u9fa5\u0800-\u4e00\uac00-\ud7ff]+',
+  // DeepSeek: Coder 1, Spark.
   '\\s?\\p{L}+',
   '\\s?\\p{P}+',
-  '\\p{N}{1,3}',
-  '[\u4e00-\u9fa5\u3040-\u309f\u30a0-\u30ff]+',
-  `${deepseekSigns}[\r\n]*|\\s*[\r\n]+|\\s+(?!\\S)|\\s+`,
   `${deepseekSigns}|[\r\n]|\\s+(?!\\S)|\\s+`,
-  // Falcon; BLOOM.
-  '[0-9][0-9][0-9]',
-  ' ?[^(\\s|[.,!?\u2026\u3002\uff0c\u3001\u0964\u06d4\u060c])]+',
   // Digits; normalizers of T5, ALBERT and Marian.
-  '\\p{N}',
-  '\\p{N}+',
   '\\d',
   '\\d+',
   ' {2,}',
   '\\s+',
 ]
 
+const bloom = ' ?[^(\\s|[.,!?\u2026\u3002\uff0c\u3001\u0964\u06d4\u060c])]+'
+
+/** JavaScript's `\s` has U+FEFF and lacks U+0085; that of the tokenizers is Unicode's White_Space. */
+function withUnicodeSpaces(pattern: string): string {
+  return pattern.replaceAll('\\s', '\\p{White_Space}').replaceAll('\\S', '\\P{White_Space}')
+}
+
 /**
- * The regular expressions of real tokenizers that take linear time on every text, each with what is run in its place. Only one is
- * rewritten: `\s+$` (DeepSeek) tries every suffix of a run of spaces, so its equal that starts with the run only is used.
+ * The regular expressions of real tokenizers that take linear time on every text, each with what is run in its place: spaces are
+ * Unicode's, and `\s+$` (DeepSeek), which tries every suffix of a run of spaces, is run as its equal that starts with the run only.
+ * BLOOM's is left as it is, because the library knows it by its letters.
  */
 export const knownPatterns: ReadonlyMap<string, string> = new Map([
-  ...linear.map((pattern): [string, string] => [pattern, pattern]),
-  ['\\s+$', '(?<!\\s)\\s+$'],
+  ...linear.map((pattern): [string, string] => [pattern, withUnicodeSpaces(pattern)]),
+  [bloom, bloom],
+  [wordPatterns.spacesAtEnd, withUnicodeSpaces('(?<!\\s)\\s+$')],
 ])

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { DisposedError, GraphError } from '../../../src/base/errors.ts'
 import { createRng } from '../../../src/base/rng.ts'
-import { initialize, Linear } from '../../../src/nn/index.ts'
+import { disposeModule, initialize, Linear, nameVariables } from '../../../src/nn/index.ts'
 import { type Device, openDevice } from '../../../src/platform/index.ts'
 import { add, assign, compile, float32, multiply, reshape, sum, Variable } from '../../../src/tensor/index.ts'
 import { ProgramBench } from './program-bench.ts'
@@ -61,7 +61,7 @@ describe('a variable', () => {
 
   it('that was never initialized is refused where it would train on zeros; plain state starts with zeros', async () => {
     const layer = new Linear(2, 2)
-    layer.weight.name = 'weight'
+    nameVariables(layer)
     const program = bench.keep(compile({ x: float32(1, 2) }, ({ x }) => ({ y: layer.forward(x) }), { device: bench.device }))
     const run = program.run({ x: new Float32Array(2) })
     await expect(run).rejects.toThrow(GraphError)
@@ -69,7 +69,7 @@ describe('a variable', () => {
     await initialize(layer, createRng(1))
     expect((await program.run({ x: new Float32Array(2) })).y.data).toEqual(new Float32Array(2))
     expect(await bench.keep(new Variable({ shape: [2] })).read()).toEqual(new Float32Array(2))
-    await layer.weight.dispose()
+    await disposeModule(layer)
   })
 
   it('of open sizes may change its shape between runs', async () => {

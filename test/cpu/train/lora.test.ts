@@ -5,11 +5,12 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { FormatError, MismatchError, OptionError } from '../../../src/base/errors.ts'
 import { createRng } from '../../../src/base/rng.ts'
 import { readSafetensors } from '../../../src/formats/index.ts'
-import { initialize, Linear, parameters } from '../../../src/nn/index.ts'
+import { initialize, Linear, parameters, QuantizedMatrix } from '../../../src/nn/index.ts'
 import type { Device } from '../../../src/platform/device.ts'
 import { openDevice } from '../../../src/platform/index.ts'
-import { compile, float32 } from '../../../src/tensor/index.ts'
+import { assign, compile, float32, gradients, multiply, square, subtract, sum, type Tensor } from '../../../src/tensor/index.ts'
 import { fit, loadAdapters, loadModule, lora, saveModule } from '../../../src/train/index.ts'
+import { randomBlocks } from '../../null/nn/block-values.ts'
 import { TinyModel, tinyTask, valuesOf } from './tiny-task.ts'
 
 let device: Device
@@ -141,6 +142,36 @@ describe('adapters', () => {
     await adapters.remove()
     expect([model.a, model.b[0]]).toEqual([shared, shared])
   })
+})
+
+test('over quantised weights are trained beside them, and cannot be merged', async () => {
+  class Quantized {
+    readonly first = Object.assign(new Linear(16, 5), { weight: new QuantizedMatrix(5, 16, { bits: 4, blockSize: 16 }) })
+  }
+  const [model, values] = [new Quantized(), randomBlocks(5, 16, { bits: 4, blockSize: 16 })]
+  await model.first.weight.write(values)
+  const adapters = await lora(model, options)
+  const [input, target] = [rng.fold('input').fillNormal(new Float32Array(32)), new Float32Array(10).fill(1)]
+  const loss = ({ x, y }: { readonly x: Tensor; readonly y: Tensor }) => sum(square(subtract(model.first.forward(x), y)))
+  const program = compile(
+    { x: float32(2, 16), y: float32(2, 5) },
+    (inputs) => {
+      const error = loss(inputs)
+      const trained = parameters(model)
+      const step = gradients(error, trained).map((gradient, i) =>
+        assign(trained[i]!, subtract(trained[i]!, multiply(gradient, 0.005))),
+      )
+      return { error, step }
+    },
+    { device },
+  )
+  const errors: number[] = []
+  for (let step = 0; step < 60; step++) errors.push(Number((await program.run({ x: input, y: target })).error.data[0]))
+  await program.dispose()
+  expect(errors.at(-1)!).toBeLessThan(0.1 * errors[0]!)
+  await expect(adapters.merge()).rejects.toThrow(/a change cannot be merged into 4-bit weights; keep the adapters/)
+  await adapters.remove()
+  expect(await model.first.weight.read()).toEqual(values)
 })
 
 async function initialized(): Promise<TinyModel> {

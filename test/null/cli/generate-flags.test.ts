@@ -1,6 +1,6 @@
 import { Command, CommanderError } from 'commander'
 import { beforeEach, expect, test, vi } from 'vitest'
-import { generateOptionNames } from '../../../src/decode/generate.ts'
+import { generateOptionNames } from '../../../src/decode/continuation.ts'
 
 const generateAction = vi.hoisted(() => vi.fn())
 vi.mock('../../../src/cli/actions/generate.ts', async (original) => ({ ...(await original<object>()), generateAction }))

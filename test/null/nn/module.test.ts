@@ -143,8 +143,9 @@ describe('parameters', () => {
 
 it('disposeModule frees every variable, and may be called again', async () => {
   const linear = new Linear(2, 2)
-  await linear.weight.write(new Float32Array(4))
+  const weight = namedVariables(linear).get('weight')!
+  await weight.write(new Float32Array(4))
   await disposeModule(linear)
   await disposeModule(linear)
-  await expect(linear.weight.read()).rejects.toThrow(/was disposed/)
+  await expect(weight.read()).rejects.toThrow(/was disposed/)
 })

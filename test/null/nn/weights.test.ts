@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { DType, HostTensor, TypedArray } from '../../../src/base/dtype.ts'
 import { MismatchError } from '../../../src/base/errors.ts'
+import type { Placement } from '../../../src/base/placement.ts'
 import { Linear, loadWeights, namedVariables, readVariables, zeros } from '../../../src/nn/index.ts'
 import { variable } from '../../../src/tensor/index.ts'
 
@@ -42,9 +43,33 @@ describe('loadWeights', () => {
     const model = new Model()
     const foreign = Object.entries(fresh()).map(([name, value]) => [`net.${name}`, value] as const)
     const extra = ['net.rotary.inv_freq', tensor('float32', [1], Float32Array.of(0))] as const
-    const rename = (key: string) => (key.endsWith('inv_freq') ? undefined : key.replace('net.', ''))
+    const rename = (key: string) => (key.endsWith('inv_freq') ? [] : [{ name: key.replace('net.', '') }])
     await loadWeights(model, new Map([...foreign, extra]), rename)
     expect(Object.fromEntries(await readVariables(namedVariables(model)))).toEqual(fresh())
+  })
+
+  it('cuts, turns, orders and shifts what a tensor holds for several variables', async () => {
+    const model = new Model()
+    // Columns 1–3 of the transposed are the weight's rows, last first; the bias is shifted.
+    const fused = tensor('float32', [2, 5], Float32Array.of(0, 5, 3, 1, 0, 0, 6, 4, 2, 0))
+    const places: Readonly<Record<string, readonly Placement[]>> = {
+      fused: [{ name: 'up.weight', transpose: true, rows: [1, 4], order: Uint32Array.of(2, 1, 0) }],
+      raised: [{ name: 'up.bias', add: -1 }],
+    }
+    const { steps } = fresh()
+    const raised = tensor('bfloat16', [3], Uint16Array.of(0x4100, 0x4110, 0x4120)) // 8, 9, 10
+    await loadWeights(model, mapOf({ fused, raised, steps: steps! }), (key) => places[key] ?? [{ name: key }])
+    expect(Object.fromEntries(await readVariables(namedVariables(model)))).toEqual(fresh())
+  })
+
+  it.each([
+    ['rows behind the last', { name: 'up.bias', rows: [1, 4] }],
+    ['an order of other length', { name: 'up.bias', order: Uint32Array.of(0, 1) }],
+    ['a vector to transpose', { name: 'up.bias', transpose: true }],
+  ] satisfies [string, Placement][])('refuses to place %s', async (_name, placement) => {
+    const attempt = loadWeights(new Model(), mapOf(fresh()), (name) => [name === 'up.bias' ? placement : { name }])
+    await expect(attempt).rejects.toThrow(MismatchError)
+    await expect(attempt).rejects.toThrow(/for up\.bias has shape \[3\]/)
   })
 
   it('widens 16-bit floats exactly', async () => {
@@ -93,7 +118,7 @@ describe('loadWeights', () => {
   it('refuses two tensors of one name, and changes nothing', async () => {
     const model = await modelWithOnes()
     const doubled = mapOf({ ...fresh(), 'old.bias': bias! })
-    const attempt = loadWeights(model, doubled, (key) => key.replace('old.', 'up.'))
+    const attempt = loadWeights(model, doubled, (key) => [{ name: key.replace('old.', 'up.') }])
     await expect(attempt).rejects.toThrow(/two tensors are named up\.bias/)
     expect(await model.up.weight.read()).toEqual(new Float32Array(6).fill(1))
   })

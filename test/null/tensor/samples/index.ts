@@ -7,6 +7,7 @@ import { layoutSamples } from './layout.ts'
 import { leafSamples } from './leaf.ts'
 import { linearSamples } from './linear.ts'
 import { normalizationSamples } from './normalization.ts'
+import { quantizedSamples } from './quantized.ts'
 import { reductionSamples } from './reduction.ts'
 import type { OpSamples } from './sample.ts'
 
@@ -20,5 +21,6 @@ export const opSamples: { readonly [Name in OpName]: OpSamples } = {
   ...layoutSamples,
   ...indexingSamples,
   ...normalizationSamples,
+  ...quantizedSamples,
   ...controlSamples,
 }
