@@ -1,7 +1,7 @@
 import { DataError } from '../base/errors.ts'
 import { withPath } from './file-errors.ts'
 import { refuseInBrowser } from './web-refusal.ts'
-import { fetchFile, hasFile, piecesOf } from './web-response.ts'
+import { collectBytes, fetchFile, hasFile } from './web-response.ts'
 
 // In a browser this module stands in for files.ts: a path is a URL, absolute or relative to the page.
 
@@ -13,29 +13,7 @@ import { fetchFile, hasFile, piecesOf } from './web-response.ts'
 export async function readFileBytes(path: string, { maxBytes }: { maxBytes?: number } = {}): Promise<Uint8Array<ArrayBuffer>> {
   const response = await fetchFile(path)
   const most = maxBytes ?? Number.POSITIVE_INFINITY
-  return withPath('read', path, () => collect(response, (bytes) => refuseLonger(path, bytes, most)))
-}
-
-/** `check` sees how many bytes there are, before they are kept. */
-async function collect(response: Response, check: (byteLength: number) => void): Promise<Uint8Array<ArrayBuffer>> {
-  const declared = Number(response.headers.get('content-length') ?? 0)
-  check(declared)
-  let bytes = new Uint8Array(declared)
-  let filled = 0
-  for await (const piece of piecesOf(response)) {
-    check(filled + piece.length)
-    // The declared length is that of the compressed bytes when the server compresses.
-    if (filled + piece.length > bytes.length) bytes = grown(bytes, Math.max(2 * bytes.length, filled + piece.length))
-    bytes.set(piece, filled)
-    filled += piece.length
-  }
-  return filled === bytes.length ? bytes : bytes.slice(0, filled)
-}
-
-function grown(bytes: Uint8Array, length: number): Uint8Array<ArrayBuffer> {
-  const longer = new Uint8Array(length)
-  longer.set(bytes)
-  return longer
+  return withPath('read', path, () => collectBytes(response, (bytes) => refuseLonger(path, bytes, most)))
 }
 
 function refuseLonger(path: string, byteLength: number, most: number): void {
