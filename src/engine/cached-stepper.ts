@@ -1,53 +1,49 @@
 import * as v from 'valibot'
-import { DisposedError } from '../base/errors.ts'
-import { checkOptions } from '../base/options.ts'
+import { DisposedError, OptionError } from '../base/errors.ts'
+import { checkOptions, wholeNumber } from '../base/options.ts'
 import { SerialQueue } from '../base/serial.ts'
 import type { ExtendOptions, Extension, Outputs, Stepper, StepperState } from '../decode/stepper.ts'
 import type { Device } from '../platform/device.ts'
-import { compileDecoder, type Decoder, type DecoderProgram } from './decoder-program.ts'
-import {
-  checkExtension,
-  checkFork,
-  checkPath,
-  checkRewind,
-  depthsOf,
-  parentsOf,
-  refuseClosed,
-  refuseForeign,
-  treeColumns,
-} from './extension.ts'
-import { KeyValueCache } from './key-value-cache.ts'
+import { type CacheStorage, cacheStorages, type StorageName } from './cache-storage.ts'
+import { CachedState } from './cached-state.ts'
+import type { CallOutputs, Decoder, DecoderProgram } from './decoder-program.ts'
+import { checkExtension, checkFork, checkPath, checkRewind, parentsOf, refuseClosed, refuseForeign } from './extension.ts'
+import { compileGrowing } from './growing-program.ts'
+import { capacityStep, KeyValueCache } from './key-value-cache.ts'
+import { type CachedExtension, type Lane, laneOf, packLanes, wantedCount } from './lanes.ts'
+import { compileWriting } from './writing-program.ts'
 
 export interface StepperOptions {
   readonly device: Device
   /** Build the weights into the session: faster, but later changes of the weights are not seen. Default true. */
   readonly frozen?: boolean
+  /**
+   * How new slots join the cache. `growing`: in place, in the runtime's grouped-query kernel; `writing`: plain operators, whose new rows are
+   * written behind the old ones. Default: growing where the device computes outputs inside their views and the model's heads fit.
+   */
+  readonly cache?: 'growing' | 'writing'
+  /** How keys and values are kept. Default float32; the smaller ones take the `writing` cache. */
+  readonly storage?: StorageName
+  /** Most tokens of several prompts that are computed packed in one call. Default 512; 0: each prompt in a call of its own. */
+  readonly packing?: number
 }
 
 /** A stepper that owns native memory. */
 export interface OwnedStepper<State extends StepperState = StepperState> extends Stepper<State>, AsyncDisposable {
+  /** Open states, and the bytes of their slots. */
   memory(): { readonly states: number; readonly cacheBytes: number }
+  /** Bytes that one state's slots take. */
+  bytesOf(state: State): number
 }
 
-class CachedState implements StepperState {
-  length = 0
-  /** Parents of the scratch slots behind `length`; undefined when there are none. */
-  scratch: readonly number[] | undefined
-  closed = false
-  readonly owner: CachedStepper
-  readonly row: number
-
-  constructor(owner: CachedStepper, row: number) {
-    this.owner = owner
-    this.row = row
-  }
-}
-
-/** A stepper that keeps keys and values on the device. Throws OptionError on unknown options. */
+/** A stepper that keeps keys and values on the device. Throws OptionError on unknown options, or options that do not fit the model. */
 export function openStepper(decoder: Decoder, options: StepperOptions): OwnedStepper {
   checkStepperOptions(options)
   return new CachedStepper(decoder, options)
 }
+
+/** Rows begin with room for the whole context up to this; beyond, they grow. */
+const largestFirstCapacity = 8192
 
 class CachedStepper implements OwnedStepper<CachedState> {
   readonly vocabularySize: number
@@ -55,26 +51,41 @@ class CachedStepper implements OwnedStepper<CachedState> {
   readonly canRewind = true
   readonly #cache: KeyValueCache
   readonly #program: DecoderProgram
+  readonly #packing: number
+  readonly #states = new Set<CachedState>()
   readonly #queue = new SerialQueue()
   #disposed = false
 
-  constructor(decoder: Decoder, { device, frozen = true }: StepperOptions) {
+  constructor(decoder: Decoder, options: StepperOptions) {
+    const { device, frozen = true, storage: name = 'float32', packing = 512 } = options
     const { backbone } = decoder
+    const storage = cacheStorages[name]
+    const kind = cacheKind(decoder, options, storage)
     this.vocabularySize = backbone.vocabularySize
     this.contextLength = backbone.context
-    this.#cache = new KeyValueCache(
+    this.#packing = packing
+    this.#cache = new KeyValueCache({
       device,
-      backbone.layers.map((layer) => layer.self_attn.traits),
-    )
-    this.#program = compileDecoder(decoder, this.#cache, device, frozen)
+      storage,
+      layouts: backbone.layers.map(({ self_attn }) => self_attn.traits),
+      capacity: kind === 'growing' ? Math.min(backbone.context + capacityStep, largestFirstCapacity) : capacityStep,
+      held: () => this.#states,
+    })
+    const compile = kind === 'growing' ? compileGrowing : compileWriting
+    this.#program = compile(decoder, { device, frozen, storage, cache: this.#cache })
   }
 
   memory(): { states: number; cacheBytes: number } {
-    return { states: this.#cache.used, cacheBytes: this.#cache.bytes }
+    const cacheBytes = [...this.#states].reduce((total, state) => total + this.bytesOf(state), 0)
+    return { states: this.#states.size, cacheBytes }
+  }
+
+  bytesOf({ used }: CachedState): number {
+    return used * this.#cache.slotBytes
   }
 
   open(): Promise<CachedState> {
-    return this.#inTurn([], async () => new CachedState(this, await this.#cache.take()))
+    return this.#inTurn([], () => this.#open())
   }
 
   extend(batch: readonly Extension<CachedState>[], options: ExtendOptions): Promise<Outputs[]> {
@@ -82,10 +93,10 @@ class CachedStepper implements OwnedStepper<CachedState> {
     return this.#inTurn(states, async () => {
       checkExtension(batch, options, this)
       options.signal?.throwIfAborted()
-      await this.#cache.reserve(Math.max(...batch.map(({ state, tokens }) => state.length + tokens.length)))
+      await this.#reserve(batch)
       const outputs = new Map<CachedState, Outputs>()
-      for (const run of contiguousRuns(batch)) {
-        await this.#runRows(run, options, outputs)
+      for (const lanes of this.#program.calls(this.#lanes(batch))) {
+        await this.#run(lanes, options, outputs)
         options.signal?.throwIfAborted()
       }
       for (const extension of batch) keep(extension, options)
@@ -118,7 +129,7 @@ class CachedStepper implements OwnedStepper<CachedState> {
       try {
         for (let i = 0; i < count; i++) copies.push(await this.#copy(state))
       } catch (error) {
-        for (const { row } of copies) this.#cache.give(row)
+        for (const copy of copies) this.#free(copy)
         throw error
       }
       return copies
@@ -128,8 +139,7 @@ class CachedStepper implements OwnedStepper<CachedState> {
   close(state: CachedState): Promise<void> {
     return this.#queue.run(async () => {
       if (state.owner !== this) refuseForeign()
-      if (!state.closed) this.#cache.give(state.row)
-      state.closed = true
+      if (!state.closed) this.#free(state)
     })
   }
 
@@ -153,106 +163,136 @@ class CachedStepper implements OwnedStepper<CachedState> {
     })
   }
 
+  async #open(): Promise<CachedState> {
+    const state = new CachedState(this, await this.#cache.take())
+    this.#states.add(state)
+    return state
+  }
+
+  #free(state: CachedState): void {
+    state.closed = true
+    this.#states.delete(state)
+    this.#cache.give(state.row)
+  }
+
   async #copy(state: CachedState): Promise<CachedState> {
-    const copy = new CachedState(this, await this.#cache.take())
+    const copy = await this.#open()
     try {
-      await this.#cache.copyRow(state.row, copy.row)
+      await this.#cache.copySlots({ row: state.row, slot: 0 }, { row: copy.row, slot: 0 }, state.length)
     } catch (error) {
-      this.#cache.give(copy.row)
+      this.#free(copy)
       throw error
     }
     copy.length = state.length
+    copy.floor = state.floor
     return copy
   }
 
-  /** One call over neighbouring rows, padded to the longest extension. */
-  async #runRows(
-    batch: readonly Extension<CachedState>[],
-    options: ExtendOptions,
-    outputs: Map<CachedState, Outputs>,
-  ): Promise<void> {
-    const width = Math.max(...batch.map(({ tokens }) => tokens.length))
-    const feeds = feedsOf(batch, width, options.logits)
-    const rows = { start: batch[0]!.state.row, count: batch.length }
-    const window = new Map([...this.#cache.keys, ...this.#cache.values].map((variable) => [variable, rows] as const))
-    const only = options.logits === 'none' ? [] : options.hidden === true ? (['logits', 'hidden'] as const) : (['logits'] as const)
+  /** Several prompts of empty states are packed; every other extension is a lane of its own. */
+  #lanes(batch: readonly CachedExtension[]): Lane[] {
+    const isPrompt = ({ state, tokens }: CachedExtension) => state.length === 0 && tokens.length > 1
+    const prompts = batch.filter(isPrompt)
+    if (prompts.length < 2 || this.#packing === 0) return batch.map(laneOf)
+    return [...batch.filter((extension) => !isPrompt(extension)).map(laneOf), ...packLanes(prompts, this.#packing)]
+  }
+
+  /** Room in every row for the longest extension, and for prompts packed into one row. */
+  async #reserve(batch: readonly CachedExtension[]): Promise<void> {
+    await this.#cache.reserve(Math.max(...batch.map(({ state, tokens }) => state.length + tokens.length)))
+    await this.#cache.reserve(Math.max(...this.#lanes(batch).map(({ start, tokens }) => start + tokens.length)))
+  }
+
+  async #run(given: readonly Lane[], options: ExtendOptions, outputs: Map<CachedState, Outputs>): Promise<void> {
+    const lanes = await this.#arrange(given)
+    const pieces = lanes.flatMap((lane) => lane.pieces.map((piece) => ({ lane, ...piece })))
     // The new slots are written over older scratch, whether or not the call then succeeds.
-    for (const { state } of batch) state.scratch = undefined
-    const result = await this.#program.run(feeds, { rows: window, only })
+    for (const { extension } of pieces) extension.state.scratch = undefined
+    const result = await this.#program.run(lanes, options)
+    const total = pieces.reduce((sum, { extension }) => sum + wantedCount(extension.tokens.length, options.logits), 0)
     let at = 0
-    for (const { state, tokens } of batch) {
+    for (const { lane, extension, offset } of pieces) {
+      const { state, tokens } = extension
+      if (state.row !== lane.row)
+        await this.#cache.copySlots({ row: lane.row, slot: offset }, { row: state.row, slot: 0 }, tokens.length)
       const count = wantedCount(tokens.length, options.logits)
-      outputs.set(state, sliceOutputs(result, at, count))
+      outputs.set(state, sliceOutputs(result, at, count, total))
       at += count
     }
   }
+
+  /** Brings the rows of several lanes side by side, moving as few as possible, and puts the lanes into their order. */
+  async #arrange(lanes: readonly Lane[]): Promise<readonly Lane[]> {
+    if (lanes.length < 2) return lanes
+    const states = lanes.map(({ pieces }) => pieces[0]!.extension.state)
+    const start = windowStart(states.map(({ row }) => row))
+    const inside = (row: number) => row >= start && row < start + lanes.length
+    const holes = Array.from({ length: lanes.length }, (_, i) => start + i).filter(
+      (row) => !states.some((state) => state.row === row),
+    )
+    for (const state of states) if (!inside(state.row)) await this.#move(state, holes.pop()!)
+    const moved = lanes.map((lane, i) => ({ ...lane, row: states[i]!.row }))
+    return moved.toSorted((a, b) => a.row - b.row)
+  }
+
+  /** Moves a state to a row; whoever lies there moves to a free one. */
+  async #move(state: CachedState, row: number): Promise<void> {
+    const other = [...this.#states].find((each) => each.row === row)
+    if (other !== undefined) await this.#relocate(other, await this.#cache.take())
+    else this.#cache.takeRow(row)
+    const former = state.row
+    await this.#cache.copySlots({ row: former, slot: 0 }, { row, slot: 0 }, state.used)
+    state.row = row
+    this.#cache.give(former)
+  }
+
+  /** Leaves the former row to whoever takes it next. */
+  async #relocate(state: CachedState, row: number): Promise<void> {
+    await this.#cache.copySlots({ row: state.row, slot: 0 }, { row, slot: 0 }, state.used)
+    state.row = row
+  }
+}
+
+/** Start of the window of as many neighbouring rows in which most of the rows lie already. */
+function windowStart(rows: readonly number[]): number {
+  const within = (start: number) => rows.filter((row) => row >= start && row < start + rows.length).length
+  return rows.reduce((best, row) => (within(row) > within(best) ? row : best))
+}
+
+function cacheKind({ backbone }: Decoder, { device, cache }: StepperOptions, storage: CacheStorage): 'growing' | 'writing' {
+  const fits = backbone.layers.every(({ self_attn }) => self_attn.traits.headWidth % 8 === 0)
+  if (cache === 'growing' && (!fits || storage.name !== 'float32'))
+    throw new OptionError(`a growing cache of ${storage.name}`, {
+      expected: 'float32, and heads whose width 8 divides',
+      fix: "use cache: 'writing'",
+    })
+  if (cache !== undefined) return cache
+  return device.info.boundOutputs && fits && storage.name === 'float32' ? 'growing' : 'writing'
 }
 
 /** Makes fed slots part of the state, or its scratch. */
-function keep({ state, tokens, parents }: Extension<CachedState>, options: ExtendOptions): void {
+function keep({ state, tokens, parents }: CachedExtension, options: ExtendOptions): void {
   if (options.keep === 'append') state.length += tokens.length
   else state.scratch = parentsOf(tokens.length, parents)
 }
 
-const stepperSchema = v.strictObject({ device: v.looseObject({}), frozen: v.optional(v.boolean()) })
+const stepperSchema = v.strictObject({
+  device: v.looseObject({}),
+  frozen: v.optional(v.boolean()),
+  cache: v.optional(v.picklist(['growing', 'writing'])),
+  storage: v.optional(v.picklist(Object.keys(cacheStorages) as StorageName[])),
+  packing: v.optional(wholeNumber(0)),
+})
 
 export function checkStepperOptions(options: StepperOptions): void {
   checkOptions(stepperSchema, options, 'stepper')
 }
 
-/** Cuts a batch, sorted by row, into runs of neighbouring rows. */
-function contiguousRuns(batch: readonly Extension<CachedState>[]): Extension<CachedState>[][] {
-  const runs: Extension<CachedState>[][] = []
-  for (const extension of batch.toSorted((a, b) => a.state.row - b.state.row)) {
-    const last = runs.at(-1)
-    if (last !== undefined && last.at(-1)!.state.row + 1 === extension.state.row) last.push(extension)
-    else runs.push([extension])
+/** Rows `at` to `at + count` of `total`. */
+function sliceOutputs({ logits, hidden }: CallOutputs, at: number, count: number, total: number): Outputs {
+  const part = (data: Float32Array) => {
+    const width = data.length / total
+    return count === total ? data : data.slice(at * width, (at + count) * width)
   }
-  return runs
-}
-
-function wantedCount(count: number, logits: ExtendOptions['logits']): number {
-  return logits === 'all' ? count : Number(logits === 'last')
-}
-
-function feedsOf(batch: readonly Extension<CachedState>[], width: number, logits: ExtendOptions['logits']) {
-  const size = batch.length * width
-  const [ids, position, enter, exit] = [new Int32Array(size), new Int32Array(size), new Int32Array(size), new Int32Array(size)]
-  const wanted: number[] = []
-  batch.forEach(({ state, tokens, parents }, b) => {
-    // Padding slots are roots of their own: no real slot sees them.
-    const tree = [...parentsOf(tokens.length, parents), ...new Array<number>(width - tokens.length).fill(-1)]
-    const intervals = treeColumns(tree)
-    ids.set(Array.from(tokens), b * width)
-    position.set(
-      depthsOf(tree).map((depth) => state.length + depth),
-      b * width,
-    )
-    enter.set(intervals.enter, b * width)
-    exit.set(intervals.exit, b * width)
-    const first = logits === 'all' ? 0 : tokens.length - wantedCount(tokens.length, logits)
-    for (let i = first; i < tokens.length; i++) wanted.push(b * width + i)
-  })
-  const shape = [batch.length, width]
-  const matrix = (data: Int32Array) => ({ dtype: 'int32' as const, shape, data })
-  return {
-    ids: matrix(ids),
-    position: matrix(position),
-    enter: matrix(enter),
-    exit: matrix(exit),
-    start: Int32Array.from(batch, ({ state }) => state.length),
-    count: Int32Array.from(batch, ({ tokens }) => tokens.length),
-    wanted: Int32Array.from(wanted),
-  }
-}
-
-type RunResult = Partial<Awaited<ReturnType<DecoderProgram['run']>>>
-
-function sliceOutputs({ logits, hidden }: RunResult, at: number, count: number): Outputs {
-  const part = (tensor: NonNullable<RunResult['logits']>) => {
-    const width = tensor.shape.at(-1)!
-    return (tensor.data as Float32Array).slice(at * width, (at + count) * width)
-  }
-  const values = logits === undefined ? new Float32Array(0) : part(logits)
-  return hidden === undefined ? { logits: values } : { logits: values, hidden: part(hidden) }
+  if (total === 0) return { logits }
+  return hidden === undefined ? { logits: part(logits) } : { logits: part(logits), hidden: part(hidden) }
 }

@@ -1,22 +1,11 @@
 import { roles } from '../base/slots.ts'
-import { tree } from '../base/visibility.ts'
+import type { ExtendOptions } from '../decode/stepper.ts'
 import type { Transformer } from '../nn/transformer.ts'
 import type { Device } from '../platform/device.ts'
-import {
-  assignRows,
-  cast,
-  compile,
-  expand,
-  gather,
-  int32,
-  less,
-  range,
-  reshape,
-  scalar,
-  type Tensor,
-  unsqueeze,
-} from '../tensor/index.ts'
+import { expand, gather, int32, reshape, scalar, type Tensor } from '../tensor/index.ts'
+import type { CacheStorage } from './cache-storage.ts'
 import type { KeyValueCache } from './key-value-cache.ts'
+import type { Lane } from './lanes.ts'
 
 /** What a stepper runs: a backbone and the head that reads it. */
 export interface Decoder {
@@ -25,23 +14,38 @@ export interface Decoder {
   readonly head: { logits(hidden: Tensor): Tensor }
 }
 
-const inputs = {
-  ids: int32('B', 'T'),
-  position: int32('B', 'T'),
-  /** Intervals of the tree of fed slots: an ancestor's holds its descendants'. */
-  enter: int32('B', 'T'),
-  exit: int32('B', 'T'),
-  /** Committed slots per row, and fed slots per row (others are padding). */
-  start: int32('B'),
-  count: int32('B'),
-  /** Which fed slots' logits are wanted, counted through `[batch, slot]`. */
-  wanted: int32('N'),
+export interface ProgramSettings {
+  readonly device: Device
+  readonly frozen: boolean
+  readonly cache: KeyValueCache
+  readonly storage: CacheStorage
 }
 
-export type DecoderProgram = ReturnType<typeof compileDecoder>
+/** Rows of the wanted slots, in the order of lanes and pieces. */
+export interface CallOutputs {
+  readonly logits: Float32Array
+  readonly hidden?: Float32Array
+}
 
-/** A column no query compares as an ancestor: past slots are seen because they are committed. */
-const nowhere = { enter: 2 ** 30, exit: -1, parent: -1 }
+/** A compiled decoder over a cache: a way for new slots to see the old ones and to join them. */
+export interface DecoderProgram {
+  /** Cuts lanes into calls; the lanes of a call lie in neighbouring rows, in their order. */
+  calls(lanes: readonly Lane[]): readonly (readonly Lane[])[]
+  /** Computes one call and adds its slots behind those of its rows. */
+  run(lanes: readonly Lane[], options: Pick<ExtendOptions, 'logits' | 'hidden'>): Promise<CallOutputs>
+  dispose(): Promise<void>
+}
+
+/** Inputs of every decoder program. */
+export const slotInputs = {
+  ids: int32('B', 'T'),
+  position: int32('B', 'T'),
+  /** Intervals of the forest of fed slots: an ancestor's holds its descendants'. */
+  enter: int32('B', 'T'),
+  exit: int32('B', 'T'),
+  /** Which fed slots' outputs are wanted, counted through `[batch, slot]`. */
+  wanted: int32('N'),
+}
 
 /** Columns of slots that are fed now: drafts of a tree until they are committed. */
 export function freshColumns({
@@ -57,42 +61,23 @@ export function freshColumns({
   return { group: position, position0: position, enter, exit, parent: same(0), role: same(roles.clean), segment: same(0) }
 }
 
-/**
- * One graph for any batch and any number of new slots: past keys and values are read, new ones come out as rows and are written
- * behind them afterwards.
- */
-export function compileDecoder({ backbone, head }: Decoder, cache: KeyValueCache, device: Device, frozen: boolean) {
-  return compile(
-    inputs,
-    ({ ids, position, enter, exit, start, count, wanted }) => {
-      const places = unsqueeze(cast(range(cache.keys[0]!.shape[2]!), 'int32'), 0)
-      const everywhere = (value: number) => expand(scalar(value, 'int32'), places.shape)
-      const columns = freshColumns({ position, enter, exit })
-      const past = {
-        columns: {
-          group: places,
-          position0: places,
-          enter: everywhere(nowhere.enter),
-          exit: everywhere(nowhere.exit),
-          parent: everywhere(nowhere.parent),
-          role: everywhere(roles.clean),
-          segment: everywhere(0),
-        },
-        valid: less(places, unsqueeze(start, 1)),
-        layers: cache.keys.map((key, layer) => ({ key: key.tensor, value: cache.values[layer]!.tensor })),
-      }
-      const { hidden, added } = backbone.forward({
-        embedded: backbone.embed(ids, position),
-        position,
-        columns,
-        visibility: tree,
-        past,
-      })
-      const read = gather(reshape(hidden, [-1, backbone.width]), wanted)
-      const keys = added.map(({ key }, layer) => assignRows(cache.keys[layer]!, key, 2, start, count))
-      const values = added.map(({ value }, layer) => assignRows(cache.values[layer]!, value, 2, start, count))
-      return { logits: head.logits(read), hidden: read, keys, values }
-    },
-    { device, frozen, name: 'decoder' },
-  )
+/** What is read of the wanted slots of hidden states `[batch, slot, width]`. */
+export function readouts({ backbone, head }: Decoder, hidden: Tensor, wanted: Tensor) {
+  const read = gather(reshape(hidden, [-1, backbone.width]), wanted)
+  return { logits: head.logits(read), hidden: read }
+}
+
+/** Names of the outputs that a call brings back. */
+export function fetched({ logits, hidden }: Pick<ExtendOptions, 'logits' | 'hidden'>): ('logits' | 'hidden')[] {
+  if (logits === 'none') return []
+  return hidden === true ? ['logits', 'hidden'] : ['logits']
+}
+
+/** Host arrays of what a run brought back. */
+export function callOutputs(result: {
+  readonly logits?: { readonly data: unknown }
+  readonly hidden?: { readonly data: unknown }
+}): CallOutputs {
+  const logits = (result.logits?.data ?? new Float32Array(0)) as Float32Array
+  return result.hidden === undefined ? { logits } : { logits, hidden: result.hidden.data as Float32Array }
 }

@@ -1,6 +1,7 @@
-import { elementCount } from '../base/dtype.ts'
+import { arrayTypes, bytesPerElement, type TypedArray } from '../base/dtype.ts'
 import type { Device, DeviceView } from '../platform/device.ts'
 import { type Variable, variable } from '../tensor/index.ts'
+import type { CacheStorage } from './cache-storage.ts'
 
 /** What one layer keeps of a slot. */
 export interface LayerLayout {
@@ -8,31 +9,44 @@ export interface LayerLayout {
   readonly headWidth: number
 }
 
-/** Slots are added this many at a time. */
-const capacityStep = 64
+/** One layer's keys and values: a variable `[row, kvHead, capacity, width]` per part of the storage. */
+export interface CacheLayer {
+  readonly key: readonly Variable[]
+  readonly value: readonly Variable[]
+}
 
-/**
- * Keys and values of many rows, one variable `[row, kvHead, capacity, headWidth]` per layer and kind. Owns the rows and their
- * room, knows nothing of tokens.
- */
+export interface CacheSettings {
+  readonly device: Device
+  readonly layouts: readonly LayerLayout[]
+  readonly storage: CacheStorage
+  /** Slots that every row has room for at first. Rooms that nothing was written to cost no memory where the system gives pages lazily. */
+  readonly capacity: number
+  /** Rows in use and how many of their slots hold something: what is carried over when the cache grows. */
+  readonly held: () => Iterable<{ readonly row: number; readonly used: number }>
+}
+
+/** Capacities are multiples of this. */
+export const capacityStep = 64
+
+/** Keys and values of many rows. Owns the rows and their room, knows nothing of tokens. */
 export class KeyValueCache {
-  readonly keys: readonly Variable[]
-  readonly values: readonly Variable[]
-  readonly #device: Device
-  readonly #layouts: readonly LayerLayout[]
+  readonly layers: readonly CacheLayer[]
+  readonly #settings: CacheSettings
+  readonly #variables: readonly Variable[]
   readonly #free: number[] = []
   #rows = 0
-  #capacity = capacityStep
+  #capacity: number
 
-  constructor(device: Device, layouts: readonly LayerLayout[]) {
-    const make =
-      (kind: string) =>
-      ({ keyValueHeads, headWidth }: LayerLayout, layer: number) =>
-        variable({ name: `cache.${layer}.${kind}`, shape: ['B', keyValueHeads, 'C', headWidth] })
-    this.#device = device
-    this.#layouts = layouts
-    this.keys = layouts.map(make('key'))
-    this.values = layouts.map(make('value'))
+  constructor(settings: CacheSettings) {
+    const { layouts, storage, capacity } = settings
+    const make = (kind: string, { keyValueHeads, headWidth }: LayerLayout, layer: number) =>
+      storage.parts.map(({ dtype, width }, part) =>
+        variable({ name: `cache.${layer}.${kind}.${part}`, dtype, shape: ['B', keyValueHeads, 'C', width(headWidth)] }),
+      )
+    this.#settings = settings
+    this.#capacity = roundUp(capacity)
+    this.layers = layouts.map((layout, i) => ({ key: make('key', layout, i), value: make('value', layout, i) }))
+    this.#variables = this.layers.flatMap(({ key, value }) => [...key, ...value])
   }
 
   get capacity(): number {
@@ -44,16 +58,30 @@ export class KeyValueCache {
     return this.#rows - this.#free.length
   }
 
-  /** Bytes of all rows, used or not. */
-  get bytes(): number {
-    const perLayer = this.#layouts.map((layout) => elementCount(shapeOf(layout, this.#rows, this.#capacity)))
-    return 2 * 4 * perLayer.reduce((total, count) => total + count, 0)
+  /** Bytes that one slot takes over all layers. */
+  get slotBytes(): number {
+    const widths = this.#variables.map(({ shape, dtype }) => (shape[1] as number) * (shape[3] as number) * bytesPerElement[dtype])
+    return widths.reduce((total, bytes) => total + bytes, 0)
+  }
+
+  /** All variables, for a run on some rows. */
+  window(start: number, count: number): Map<Variable, { start: number; count: number }> {
+    return new Map(this.#variables.map((each) => [each, { start, count }]))
   }
 
   /** The index of a free row; its old contents are to be masked. */
   async take(): Promise<number> {
     if (this.#free.length === 0) await this.#resize(Math.max(1, 2 * this.#rows), this.#capacity)
     return this.#free.shift()!
+  }
+
+  /** A given free row. */
+  takeRow(row: number): void {
+    this.#free.splice(this.#free.indexOf(row), 1)
+  }
+
+  isFree(row: number): boolean {
+    return this.#free.includes(row)
   }
 
   give(row: number): void {
@@ -63,67 +91,95 @@ export class KeyValueCache {
 
   /** Makes room for `length` slots in every row. */
   async reserve(length: number): Promise<void> {
-    if (length > this.#capacity) await this.#resize(this.#rows, Math.ceil(length / capacityStep) * capacityStep)
+    if (length > this.#capacity) await this.#resize(this.#rows, roundUp(length))
   }
 
-  /** Copies a whole row over another. */
-  async copyRow(from: number, to: number): Promise<void> {
-    const part = (view: DeviceView, row: number) => window(view, row * elementCount(view.shape.slice(1)), view.shape.slice(1))
-    await this.#copyEach((view) => [[part(view, from), part(view, to)]])
+  /** Copies slots of a row to a place in a row; within one row, to an earlier place or one that does not overlap. */
+  async copySlots(from: { row: number; slot: number }, to: { row: number; slot: number }, count: number): Promise<void> {
+    if (count === 0 || (from.row === to.row && from.slot === to.slot)) return
+    const strips = this.#variables.flatMap((each) => {
+      const view = each.frontView()
+      const heads = view.shape[1]!
+      return Array.from({ length: heads }, (_, head) => [strip(view, from, head, count), strip(view, to, head, count)] as const)
+    })
+    await Promise.all(strips.map(([source, target]) => this.#settings.device.copy(source, target)))
   }
 
   /** Moves slots of one row: slot `from[i]` to slot `to + i`. `from` must increase and never lie before its target. */
   async moveSlots(row: number, from: readonly number[], to: number): Promise<void> {
-    const moved = from.map((source, i) => [source, to + i] as const).filter(([source, target]) => source !== target)
-    await this.#copyEach((view) => {
+    for (const [i, slot] of from.entries()) await this.copySlots({ row, slot }, { row, slot: to + i }, 1)
+  }
+
+  /** The first slots of a row, `[kvHead, count, width]` per variable. */
+  async readRow(row: number, count: number): Promise<{ name: string; shape: readonly number[]; data: TypedArray }[]> {
+    const read = async (each: Variable) => {
+      const view = each.frontView()
       const [, heads, , width] = view.shape as [number, number, number, number]
-      const slot = (head: number, at: number) => window(view, ((row * heads + head) * this.#capacity + at) * width, [width])
-      const everyHead = Array.from({ length: heads }, (_, head) => head)
-      return moved.flatMap(([source, target]) => everyHead.map((head) => [slot(head, source), slot(head, target)] as const))
-    })
+      const whole: TypedArray = new arrayTypes[each.dtype](heads * count * width)
+      for (let head = 0; head < heads; head++)
+        whole.set((await this.#settings.device.read(strip(view, { row, slot: 0 }, head, count))) as never, head * count * width)
+      return { name: each.name, shape: [heads, count, width], data: whole }
+    }
+    return Promise.all(this.#variables.map(read))
+  }
+
+  /** Writes what `readRow` gave over the first slots of a row. */
+  async writeRow(row: number, count: number, dataOf: (name: string) => TypedArray): Promise<void> {
+    for (const each of this.#variables) {
+      const view = each.frontView()
+      const [, heads, , width] = view.shape as [number, number, number, number]
+      const data = dataOf(each.name)
+      for (let head = 0; head < heads; head++)
+        await this.#settings.device.write(
+          strip(view, { row, slot: 0 }, head, count),
+          data.subarray(head * count * width, (head + 1) * count * width),
+        )
+    }
   }
 
   async dispose(): Promise<void> {
     for (const each of this.#variables) await each.dispose()
   }
 
-  get #variables(): readonly Variable[] {
-    return [...this.keys, ...this.values]
-  }
-
-  async #copyEach(pairs: (view: DeviceView) => readonly (readonly [DeviceView, DeviceView])[]): Promise<void> {
-    const copies = this.#variables.flatMap((each) => pairs(each.frontView()).map(([from, to]) => this.#device.copy(from, to)))
-    await Promise.all(copies)
-  }
-
+  /** All rooms are made before any is used, so that a failure changes nothing. */
   async #resize(rows: number, capacity: number): Promise<void> {
-    for (const [i, each] of this.#variables.entries()) {
-      const layout = this.#layouts[i % this.#layouts.length]!
-      const [before, after] = [shapeOf(layout, this.#rows, this.#capacity), shapeOf(layout, rows, capacity)]
-      const old = this.#rows === 0 ? new Float32Array(0) : ((await each.read()) as Float32Array)
-      await each.write(widened(old, before, after), after)
-      await each.bind(this.#device)
+    const { device } = this.#settings
+    const prepared: Awaited<ReturnType<Variable['prepareResize']>>[] = []
+    try {
+      for (const each of this.#variables) {
+        const [, heads, , width] = each.shape as readonly number[]
+        prepared.push(await each.prepareResize(device, [rows, heads!, capacity, width!], (from, to) => this.#carry(from, to)))
+      }
+    } catch (error) {
+      for (const { abandon } of prepared) await abandon()
+      throw error
     }
+    for (const { commit } of prepared) await commit()
     for (let row = this.#rows; row < rows; row++) this.#free.push(row)
     this.#rows = rows
     this.#capacity = capacity
   }
+
+  async #carry(from: DeviceView, to: DeviceView): Promise<void> {
+    const strips = [...this.#settings.held()].flatMap(({ row, used }) =>
+      used === 0
+        ? []
+        : Array.from(
+            { length: from.shape[1]! },
+            (_, head) => [strip(from, { row, slot: 0 }, head, used), strip(to, { row, slot: 0 }, head, used)] as const,
+          ),
+    )
+    await Promise.all(strips.map(([source, target]) => this.#settings.device.copy(source, target)))
+  }
 }
 
-function shapeOf({ keyValueHeads, headWidth }: LayerLayout, rows: number, capacity: number): number[] {
-  return [rows, keyValueHeads, capacity, headWidth]
+function roundUp(length: number): number {
+  return Math.ceil(length / capacityStep) * capacityStep
 }
 
-/** The same values in a larger `[row, head, capacity, width]` array. */
-function widened(values: Float32Array, before: readonly number[], after: readonly number[]): Float32Array {
-  const [rows, heads, capacity, width] = before as [number, number, number, number]
-  const wide = after[2]! * width
-  const narrow = capacity * width
-  const result = new Float32Array(elementCount(after))
-  for (let line = 0; line < rows * heads; line++) result.set(values.subarray(line * narrow, (line + 1) * narrow), line * wide)
-  return result
-}
-
-function window(view: DeviceView, start: number, shape: readonly number[]): DeviceView {
-  return { ...view, byteOffset: view.byteOffset + 4 * start, shape }
+/** Neighbouring slots of one head of one row. */
+function strip(view: DeviceView, { row, slot }: { row: number; slot: number }, head: number, count: number): DeviceView {
+  const [, heads, capacity, width] = view.shape as [number, number, number, number]
+  const start = ((row * heads + head) * capacity + slot) * width
+  return { ...view, byteOffset: view.byteOffset + bytesPerElement[view.dtype] * start, shape: [count, width] }
 }

@@ -74,6 +74,11 @@ class RecomputeStepper implements OwnedStepper<RecomputeState> {
     return { states: this.#states, cacheBytes: 0 }
   }
 
+  /** 4 bytes a token: all that it keeps. */
+  bytesOf({ length }: RecomputeState): number {
+    return 4 * length
+  }
+
   open(): Promise<RecomputeState> {
     return this.#inTurn([], async () => {
       this.#states++

@@ -2,6 +2,7 @@ import { OptionError } from '../base/errors.ts'
 import { and, type Rule, within } from '../base/visibility.ts'
 import { concat, expand, reshape, scalar, type Tensor, transpose, type Variable, where } from '../tensor/index.ts'
 import { attend } from './attend.ts'
+import type { GrowingPast } from './growing.ts'
 import { Linear, type LinearOptions } from './linear.ts'
 import type { Positions } from './positions.ts'
 import { checkSizes } from './sizes.ts'
@@ -21,16 +22,22 @@ export interface Slots {
   readonly position: Tensor
   readonly columns: TracedColumns
   readonly visibility: Rule
-  /** Slots of earlier calls; all that are `valid` are seen as the visibility rule says. */
-  readonly past?: Past
+  /** Slots of earlier calls. */
+  readonly past?: Past | GrowingPast
 }
 
-export interface Past {
+/** Slots of earlier calls; all that are `valid` are seen as the visibility rule says. */
+export interface PastSlots {
   readonly columns: TracedColumns
   /** bool `[batch or 1, slot]`: false where the cache holds nothing yet. */
   readonly valid: Tensor
   /** One per layer. */
   readonly layers: readonly KeyValues[]
+}
+
+/** A past that is only read: the fed slots' keys and values come out beside it. */
+export interface Past extends PastSlots {
+  readonly kind: 'plain'
 }
 
 export interface AttentionOptions {
@@ -164,17 +171,6 @@ export class Attention {
 function behind(past: KeyValues | undefined, added: KeyValues): KeyValues {
   if (past === undefined) return added
   return { key: concat([past.key, added.key], 2), value: concat([past.value, added.value], 2) }
-}
-
-/** Attention over slots and the past that they bring: the slow, obvious path, which trains and is the oracle of caches. */
-export function attendSlots(slots: Slots): AttentionCall {
-  const biases = new Map<Rule | undefined, Tensor>()
-  return (attention, x, layer) => {
-    const { narrow } = attention.traits
-    const bias = biases.get(narrow) ?? visibilityBias(slots, narrow)
-    biases.set(narrow, bias)
-    return attention.forward(x, bias, slots.position, slots.past?.layers[layer])
-  }
 }
 
 function checkHeads(width: number, heads: number, keyValueHeads: number, headWidth: number): void {

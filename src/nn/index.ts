@@ -1,11 +1,11 @@
 export { attend } from './attend.ts'
+export { attendSlots } from './attend-slots.ts'
 export {
   type Attended,
   Attention,
   type AttentionCall,
   type AttentionOptions,
   type AttentionTraits,
-  attendSlots,
   type KeyValues,
   type Past,
   type Projected,
@@ -14,6 +14,7 @@ export {
   visibilityBias,
 } from './attention.ts'
 export { Embedding } from './embedding.ts'
+export { canGrow, type GrowingPast } from './growing.ts'
 export { glorotUniform, heNormal, normal, ones, uniform, zeros } from './initializers.ts'
 export { Linear, type LinearOptions, linear } from './linear.ts'
 export { gelu, type Mlp, type MlpFactory, type MlpSettings, swiglu } from './mlp.ts'

@@ -1,11 +1,11 @@
 import { refuseUnknown } from '../base/options.ts'
 import { add, type Initializer, type Tensor } from '../tensor/index.ts'
+import { attendSlots } from './attend-slots.ts'
 import {
   type Attended,
   Attention,
   type AttentionCall,
   type AttentionOptions,
-  attendSlots,
   attentionOptionNames,
   type KeyValues,
   type Slots,

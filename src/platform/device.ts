@@ -51,7 +51,10 @@ export interface DeviceOptions {
   readonly threads?: number
   /** Let idle threads spin (faster on a quiet machine, slower on a busy one). Default false. */
   readonly spinning?: boolean
-  /** Run in a worker thread, so that the event loop stays free. Default true. */
+  /**
+   * Run in a worker thread, so that the event loop stays free. Default true. The driver `onnxruntime-c` needs none: its runs leave the
+   * event loop free from within the process, and `info.worker` is false.
+   */
   readonly worker?: boolean
   /** Browsers only: what computes, WebAssembly on the processor (default) or WebGPU on the graphics card. */
   readonly provider?: WebProvider
@@ -60,6 +63,11 @@ export interface DeviceOptions {
    * bundler, beside the package's modules.
    */
   readonly wasmPath?: string
+  /**
+   * Default `auto`: `onnxruntime-web` in a browser; elsewhere `onnxruntime-c` where koffi is installed and the driver passes its
+   * self-test, `onnxruntime-node` otherwise.
+   */
+  readonly driver?: 'auto' | DriverName
 }
 
 export type WebProvider = 'wasm' | 'webgpu'

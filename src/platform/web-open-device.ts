@@ -1,4 +1,5 @@
-import type { Device, DeviceOptions } from './device.ts'
+import { OptionError } from '../base/errors.ts'
+import type { Device, DeviceOptions, SessionOptions } from './device.ts'
 import { openOrtDevice } from './ort-device.ts'
 import { webSettings } from './web-options.ts'
 import { loadWebRuntime } from './web-runtime.ts'
@@ -14,8 +15,13 @@ import { loadWebRuntime } from './web-runtime.ts'
  */
 export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
   const settings = await webSettings(options)
-  return openOrtDevice(
-    { threads: settings.threads, spinning: false },
-    { driver: 'onnxruntime-web', load: () => loadWebRuntime(settings) },
-  )
+  const load = () => loadWebRuntime(settings)
+  return openOrtDevice({ threads: settings.threads, spinning: false }, { driver: 'onnxruntime-web', load, refuse: refuseFolder })
+}
+
+function refuseFolder({ externalFolder }: SessionOptions): void {
+  if (externalFolder === undefined) return
+  throw new OptionError('a browser maps no files: externalFolder is given', {
+    fix: 'read the files, and pass them as externalData',
+  })
 }

@@ -12,7 +12,7 @@ const isolation =
  * @throws OptionError on options that are invalid or that a browser cannot grant; RuntimeError when there is no WebGPU.
  */
 export async function webSettings(options: DeviceOptions): Promise<WebSettings> {
-  checkDeviceOptions(options, ['provider', 'wasmPath'])
+  checkDeviceOptions(options, { drivers: ['onnxruntime-web'], options: ['provider', 'wasmPath'] })
   const { spinning = false, worker = false, provider = 'wasm', wasmPath } = options
   if (worker) throw new OptionError('worker is true', { expected: 'false in a browser' })
   if (spinning) throw new OptionError('spinning is true', { expected: 'false: in a browser idle threads never spin' })

@@ -115,11 +115,15 @@ class GraphEmitter implements Emitter {
     inputs: readonly string[],
     attributes: Readonly<Record<string, OnnxAttributeValue>> = {},
     domain = '',
-    output = 0,
+    outputs = 1,
   ): string {
-    const outputs = Array.from({ length: output + 1 }, () => this.#fresh(opType))
-    this.#push(opType, inputs, outputs, attributes, domain)
-    return outputs[output]!
+    const names = Array.from({ length: outputs }, () => this.#fresh(opType))
+    this.#push(opType, inputs, names, attributes, domain)
+    return names[0]!
+  }
+
+  sibling(value: string, output: number): string {
+    return this.#nodes.find(({ outputs }) => outputs[0] === value)!.outputs[output]!
   }
 
   scalar(value: number, dtype: DType): string {

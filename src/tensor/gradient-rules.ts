@@ -1,3 +1,4 @@
+import { GraphError } from '../base/errors.ts'
 import { convolutionWeightGradient } from './convolution-gradient.ts'
 import { addDimensions, type Dimension, multiplyDimensions, type Shape, sameDimension, subtractDimensions } from './dimension.ts'
 import { convolutionInputGradient, transposedInputGradient } from './ops/convolution.ts'
@@ -37,6 +38,11 @@ export type GradientRule<A = unknown> = (gradient: Tensor, node: Tensor, attribu
 
 /** The rule of ops that no gradient passes. */
 export const noGradient: GradientRule = (_gradient, node) => node.inputs.map(() => undefined)
+
+/** The rule of ops that training does not use: a gradient that would be lost is refused. */
+export const inferenceOnly: GradientRule = (_gradient, node) => {
+  throw new GraphError(`${node.op.name} has no gradient`, { fix: 'train with the attention of nn/, which has' })
+}
 
 /** A rule for one operand: its gradient is `gradient · derivative`. */
 function derivative(of: (x: Tensor, y: Tensor) => Tensor | number): GradientRule {
@@ -276,6 +282,8 @@ export const gradientRules: { readonly [Name in OpName]: GradientRule<Attributes
   stopGradient: noGradient,
   customGradient: (gradient, _node, { backward }) => [undefined, ...backward(gradient)],
   barrier: (gradient) => [gradient, undefined],
+  cachedAttention: inferenceOnly,
+  grownCache: inferenceOnly,
 }
 
 function concatRule(gradient: Tensor, node: Tensor, axis: number): Tensor[] {

@@ -16,6 +16,7 @@ const largestFusion = 16
  * of one kernel with the writing node count as late: `w + x·w` is one matrix product, which would overwrite what it multiplies.
  */
 export function isSafeInPlace(leaf: Tensor, value: Tensor, consumers: Consumers, roots: ReadonlySet<Tensor>): boolean {
+  if (value.op.name === 'grownCache') return growsInPlace(leaf, value, consumers, roots)
   const broadcasts = value.inputs.some((input) => input === leaf && !sameShape(input.shape, value.shape))
   if (value === leaf || broadcasts || !overwriting.has(value.op.name)) return false
   const graph = new Graph(value, consumers, roots)
@@ -32,6 +33,15 @@ export function isSafeInPlace(leaf: Tensor, value: Tensor, consumers: Consumers,
     }
   }
   return true
+}
+
+/** The attention kernel appends to a cache that is its own input, and nothing else reads that cache. */
+function growsInPlace(leaf: Tensor, value: Tensor, consumers: Consumers, roots: ReadonlySet<Tensor>): boolean {
+  const [attention, , past] = value.inputs
+  const readers = new Set(consumers.get(leaf) ?? [])
+  readers.delete(attention!)
+  readers.delete(value)
+  return past === leaf && !roots.has(leaf) && readers.size === 0
 }
 
 type Consumers = ReadonlyMap<Tensor, readonly Tensor[]>

@@ -4,6 +4,12 @@ export { type Dimension, type Shape, SymbolicDimension, symbol } from './dimensi
 export { gradients, pullback } from './gradient.ts'
 export { bfloat16, bool, type FeedValue, float16, float32, float64, type InputSpec, int32, int64, uint8 } from './input-spec.ts'
 export { fromReference, interpret, type LeafValues, toReference } from './interpret.ts'
+export {
+  type CachedAttention,
+  type CachedAttentionOperands,
+  type CachedAttentionOptions,
+  cachedAttention,
+} from './ops/cached-attention.ts'
 export { barrier, customGradient, stopGradient } from './ops/control.ts'
 export {
   type ConvolutionOptions,

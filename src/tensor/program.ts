@@ -105,6 +105,8 @@ class CompiledProgram<I extends Inputs, R extends Results> implements Program<I,
   readonly #fed: readonly Variable[]
   /** Variables that get a whole new value. */
   readonly #assigned: readonly Variable[]
+  /** Assigned variables that are not written in place: a run replaces all of their rows. */
+  readonly #rewritten: readonly Variable[]
   /** Variables that live on the device; the others are part of the session. */
   readonly #placed: readonly Variable[]
   readonly #sizeChecks: readonly SizeCheck[]
@@ -125,6 +127,7 @@ class CompiledProgram<I extends Inputs, R extends Results> implements Program<I,
       (variable) => leaves.has(variable.tensor) && (options.frozen !== true || assigned.has(variable)),
     )
     this.#assigned = traced.assignments.filter(({ kind }) => kind === 'whole').map(({ variable }) => variable)
+    this.#rewritten = this.#assigned.filter((variable) => !this.inPlace.includes(variable))
     this.#placed = [...new Set([...this.#fed, ...assigned])]
     this.#sizeChecks = sizeChecks(traced.order)
     this.#usedInputs = new Set(traced.inputs.keys())
@@ -207,7 +210,7 @@ class CompiledProgram<I extends Inputs, R extends Results> implements Program<I,
     const device = this.#device()
     const bindings = new Map<string, number>()
     const checked = this.#checkFeeds(feeds, bindings)
-    if (options.rows !== undefined) checkWindows(options.rows, this.#fed, this.#assigned)
+    if (options.rows !== undefined) checkWindows(options.rows, this.#fed, this.#rewritten)
     await this.load()
     await Promise.all(this.#placed.map((variable) => variable.bind(device)))
     const views = this.#variableViews(options.rows, bindings)
@@ -219,7 +222,7 @@ class CompiledProgram<I extends Inputs, R extends Results> implements Program<I,
       for (const variable of this.#assigned) {
         const view = await variable.beginUpdate({ inPlace: this.inPlace.includes(variable) })
         begun.push(variable)
-        fetches[this.#resultName(variable)] = { kind: 'view', view }
+        fetches[this.#resultName(variable)] = { kind: 'view', view: windowOf(view, variable, options.rows) }
       }
       const outputs = (await device.run(await this.#session!, { ...checked, ...views }, fetches)) as unknown as Pick<
         Outputs<R>,

@@ -9,10 +9,10 @@ import type { Variable } from './variable.ts'
 export type RowWindows = ReadonlyMap<Variable, { readonly start: number; readonly count: number }>
 
 /** Throws OptionError on a window that would have no effect, or would leave the other rows without a value. */
-export function checkWindows(rows: RowWindows, fed: readonly Variable[], assigned: readonly Variable[]): void {
+export function checkWindows(rows: RowWindows, fed: readonly Variable[], rewritten: readonly Variable[]): void {
   for (const variable of rows.keys()) {
     if (!fed.includes(variable)) throw new OptionError(`rows of variable ${variable.label}, which the program is not fed`)
-    if (assigned.includes(variable)) {
+    if (rewritten.includes(variable)) {
       throw new OptionError(`rows of variable ${variable.label}, which the program assigns as a whole`, { fix: 'use assignRows()' })
     }
   }

@@ -34,14 +34,16 @@ export type OnnxAttributeValue =
 
 /** What an op's emission rule may call; values are ONNX value names. */
 export interface Emitter {
-  /** Adds a node and names its first output, or the output of index `output`. An absent optional input is ''. */
+  /** Adds a node of `outputs` outputs (default 1) and names the first. An absent optional input is ''. */
   node(
     opType: string,
     inputs: readonly string[],
     attributes?: Readonly<Record<string, OnnxAttributeValue>>,
     domain?: '' | 'com.microsoft',
-    output?: number,
+    outputs?: number,
   ): string
+  /** Another output of the node whose first output this value is. */
+  sibling(value: string, output: number): string
   /** A scalar of `dtype`. */
   scalar(value: number, dtype: DType): string
   /** A 1-D int64 constant. */

@@ -143,6 +143,35 @@ export class Variable {
     if (swap && place?.back !== undefined) [place.front, place.back] = [place.back, place.front]
   }
 
+  /**
+   * Room of another shape on a device: zeros, over which `carry` copies what is to stay of the old room, if there was one. Nothing changes until
+   * `commit`. Throws what `write` throws, and what the device does when it has no room.
+   */
+  async prepareResize(
+    device: Device,
+    shape: readonly number[],
+    carry: (from: DeviceView, to: DeviceView) => Promise<void>,
+  ): Promise<{ commit(): Promise<void>; abandon(): Promise<void> }> {
+    this.#refuseDisposed()
+    this.#refuseUpdating()
+    this.#checkShape(shape)
+    const former = this.#place
+    const front = await device.allocate(this.#byteLength(shape))
+    const next: Place = { device, shape: [...shape], front, back: undefined }
+    try {
+      if (former !== undefined) await carry(this.#view(former.front), this.#viewOf(next))
+    } catch (error) {
+      await device.free(front)
+      throw error
+    }
+    const commit = async () => {
+      this.#place = next
+      this.#host = undefined
+      if (former !== undefined) await release(former)
+    }
+    return { commit, abandon: () => release(next) }
+  }
+
   /** Frees the values. Disposing twice, or after the device, is allowed. */
   async dispose(): Promise<void> {
     this.#disposed = true
@@ -170,7 +199,11 @@ export class Variable {
   }
 
   #view(buffer: BufferId): DeviceView {
-    return { buffer, dtype: this.dtype, shape: this.#requirePlace().shape, byteOffset: 0 }
+    return { ...this.#viewOf(this.#requirePlace()), buffer }
+  }
+
+  #viewOf({ shape, front }: Place): DeviceView {
+    return { buffer: front, dtype: this.dtype, shape, byteOffset: 0 }
   }
 
   #refuseDisposed(): void {
@@ -203,13 +236,17 @@ export class Variable {
     return new arrayTypes[this.dtype](elementCount(this.concreteShape))
   }
 
-  #check(data: TypedArray, shape: readonly number[]): void {
-    this.#refuseDisposed()
+  #checkShape(shape: readonly number[]): void {
     const fits =
       shape.length === this.shape.length &&
       this.shape.every((dimension, axis) => typeof dimension !== 'number' || dimension === shape[axis])
     if (!fits)
       throw new ShapeError(`[${shape.join(', ')}] does not fit variable ${this.label}`, { expected: formatShape(this.shape) })
+  }
+
+  #check(data: TypedArray, shape: readonly number[]): void {
+    this.#refuseDisposed()
+    this.#checkShape(shape)
     if (!(data instanceof arrayTypes[this.dtype]) || data.length !== elementCount(shape)) {
       throw new ShapeError(`${data.constructor.name}(${data.length}) does not fit variable ${this.label}`, {
         expected: `${arrayTypes[this.dtype].name}(${elementCount(shape)})`,

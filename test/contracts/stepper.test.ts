@@ -1,7 +1,7 @@
 import { createRng } from '../../src/base/rng.ts'
 import { and, role, sameSegment } from '../../src/base/visibility.ts'
 import type { StepperState } from '../../src/decode/index.ts'
-import { openRecomputeStepper, openStepper } from '../../src/engine/index.ts'
+import { openRecomputeStepper, openStepper, type StepperOptions } from '../../src/engine/index.ts'
 import { tiedHead } from '../../src/heads/index.ts'
 import { initialize, rmsNorm, rotary, sliding, swiglu, Transformer } from '../../src/nn/index.ts'
 import { openDevice } from '../../src/platform/index.ts'
@@ -9,9 +9,9 @@ import { type LanguageModel, loadSystem } from '../../src/systems/index.ts'
 import type { StepperUnderTest } from './stepper-bench.ts'
 import { runStepperContract } from './stepper-contract.ts'
 
-const sizes = { vocabularySize: 29, context: 48, width: 24, layers: 2 }
+const sizes = { vocabularySize: 29, context: 48, width: 32, layers: 2 }
 const common = { ...sizes, heads: 4, hidden: 40 }
-const llamaOptions = { keyValueHeads: 2, headWidth: 6, normEpsilon: 1e-5, rotaryBase: 10000, head: 'tied' }
+const llamaOptions = { keyValueHeads: 2, headWidth: 8, normEpsilon: 1e-5, rotaryBase: 10000, head: 'tied' }
 
 const models: Readonly<Record<string, () => Promise<LanguageModel>>> = {
   gpt: async () => (await loadSystem('gpt')).build({ ...common, bias: true, head: 'separate' }),
@@ -21,8 +21,8 @@ const models: Readonly<Record<string, () => Promise<LanguageModel>>> = {
       ...sizes,
       attention: (layer) =>
         layer === 0
-          ? { heads: 4, keyValueHeads: 1, narrow: sliding(5) }
-          : { heads: 2, headWidth: 8, narrow: and(role('key', 'clean'), sameSegment) },
+          ? { heads: 4, keyValueHeads: 1, headWidth: 8, narrow: sliding(5) }
+          : { heads: 2, headWidth: 16, narrow: and(role('key', 'clean'), sameSegment) },
       mlp: swiglu(40),
       norm: rmsNorm(),
       positions: rotary(),
@@ -30,13 +30,19 @@ const models: Readonly<Record<string, () => Promise<LanguageModel>>> = {
     return { model, lm_head: tiedHead(model.embed_tokens) }
   },
 }
-const makers = { cached: openStepper, recomputing: openRecomputeStepper }
+type Make = (decoder: Parameters<typeof openStepper>[0], options: StepperOptions) => ReturnType<typeof openStepper>
+const makers: Readonly<Record<string, Make>> = {
+  'writing cache': (decoder, options) => openStepper(decoder, { ...options, cache: 'writing' }),
+  'growing cache': (decoder, options) => openStepper(decoder, { ...options, cache: 'growing' }),
+  'growing cache, packing off': (decoder, options) => openStepper(decoder, { ...options, cache: 'growing', packing: 0 }),
+  recomputing: openRecomputeStepper,
+}
 
-async function open(id: string, kind: keyof typeof makers, worker: boolean): Promise<StepperUnderTest<StepperState>> {
+async function open(id: string, kind: string, worker: boolean): Promise<StepperUnderTest<StepperState>> {
   const device = await openDevice({ threads: 1, worker })
   const network = await models[id]!()
   await initialize(network, createRng(3))
-  const stepper = makers[kind]({ backbone: network.model, head: network.lm_head }, { device })
+  const stepper = makers[kind]!({ backbone: network.model, head: network.lm_head }, { device })
   return {
     stepper,
     memory: () => stepper.memory().states,
@@ -47,11 +53,9 @@ async function open(id: string, kind: keyof typeof makers, worker: boolean): Pro
   }
 }
 
-const inProcess = Object.keys(models).flatMap((id) => [
-  { id, kind: 'cached' as const, worker: false },
-  { id, kind: 'recomputing' as const, worker: false },
-])
-for (const { id, kind, worker } of [...inProcess, { id: 'llama', kind: 'cached' as const, worker: true }]) {
+const everyWay = Object.keys(models).flatMap((id) => Object.keys(makers).map((kind) => ({ id, kind, worker: false })))
+const inWorker = ['writing cache', 'growing cache'].map((kind) => ({ id: 'llama', kind, worker: true }))
+for (const { id, kind, worker } of [...everyWay, ...inWorker]) {
   const name = `${id}, ${kind}, ${worker ? 'worker thread' : 'in process'}`
   console.log(`stepper contract runs over: ${name}; no skips`)
   runStepperContract(name, () => open(id, kind, worker))

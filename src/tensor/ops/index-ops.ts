@@ -170,7 +170,7 @@ const topKIndicesRow: Op<{ axis: number; k: number }> = {
     return { dtype: 'int64', shape: input!.shape.with(axis, k) }
   },
   emit: (emitter, [input], _node, { axis, k }) =>
-    emitter.node('TopK', [input!, emitter.integers([k])], { axis, largest: 1, sorted: 1 }, '', 1),
+    emitter.sibling(emitter.node('TopK', [input!, emitter.integers([k])], { axis, largest: 1, sorted: 1 }, '', 2), 1),
   reference([input], { axis, k }, { shape }) {
     const ranked = mapLines(input!, axis, (line) => Array.from(line.keys()).sort((a, b) => line[b]! - line[a]! || a - b))
     const strides = stridesOf(input!.shape)

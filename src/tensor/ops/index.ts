@@ -1,3 +1,4 @@
+import { caching } from './cached-attention.ts'
 import { control } from './control.ts'
 import { convolutions } from './convolution.ts'
 import { elementwise, scalarRow } from './elementwise.ts'
@@ -22,6 +23,7 @@ export const ops = {
   ...normalization,
   ...quantized,
   ...control,
+  ...caching,
 } as const
 
 export type OpName = keyof typeof ops

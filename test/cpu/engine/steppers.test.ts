@@ -10,7 +10,7 @@ import { raster } from '../../../src/orders/index.ts'
 import { type Device, openDevice } from '../../../src/platform/index.ts'
 import { compile, int32 } from '../../../src/tensor/index.ts'
 
-const sizes = { vocabularySize: 23, context: 40, width: 16, layers: 3 }
+const sizes = { vocabularySize: 23, context: 40, width: 32, layers: 3 }
 const backbones = {
   'learned positions, layer norms': () =>
     new Transformer({ ...sizes, attention: { heads: 2 }, mlp: gelu(24), norm: layerNorm(), positions: learned() }),
@@ -22,7 +22,7 @@ const backbones = {
       attention: (layer) =>
         [
           { heads: 4, keyValueHeads: 1, narrow: sliding(3) },
-          { heads: 2, headWidth: 6 },
+          { heads: 2, headWidth: 16 },
           { heads: 4, narrow: sliding(9) },
         ][layer]!,
       mlp: swiglu(24),
@@ -91,7 +91,7 @@ function disturbed(calm: number, act: () => void): Device {
   })
 }
 
-describe('a batch whose rows do not lie side by side, so that it takes several runs', () => {
+describe('a batch of several slots behind pasts, which takes a growing cache several runs', () => {
   /** Two states with a gap between their rows, of three and five tokens. */
   async function withGap(stepper: OwnedStepper) {
     const [a, between, b] = [await stepper.open(), await stepper.open(), await stepper.open()]
@@ -106,7 +106,7 @@ describe('a batch whose rows do not lie side by side, so that it takes several r
   it('changes nothing when it is aborted between two of them', async () => {
     const decoder = await decoderOf(backbones['rotary positions, grouped queries'])
     const controller = new AbortController()
-    await using stepper = openStepper(decoder, { device: disturbed(3, () => controller.abort()) })
+    await using stepper = openStepper(decoder, { device: disturbed(3, () => controller.abort()), cache: 'growing' })
     const [a, b] = await withGap(stepper)
     const options = { keep: 'append', logits: 'last', signal: controller.signal } as const
     await expect(stepper.extend(batchOf([a, b]), options)).rejects.toThrow(/aborted/)
@@ -123,7 +123,7 @@ describe('a batch whose rows do not lie side by side, so that it takes several r
     const failing = disturbed(4, () => {
       throw new RuntimeError('out of luck')
     })
-    await using stepper = openStepper(decoder, { device: failing })
+    await using stepper = openStepper(decoder, { device: failing, cache: 'growing' })
     const [a, b] = await withGap(stepper)
     await stepper.extend([{ state: a, tokens: [1, 2] }], { keep: 'scratch', logits: 'none' })
     await expect(stepper.extend(batchOf([a, b]), { keep: 'append', logits: 'last' })).rejects.toThrow('out of luck')

@@ -149,7 +149,9 @@ describe('visibilityBias', () => {
     const past = constantColumns({ ...blocks(1).plan({ parts: [{ shape: [4] }] }), group: new Int32Array(4) })
     const own = { ...slotsOf(blocks(2).plan({ parts: [{ shape: [3] }] }), rule), columns }
     const valid = constant([1, 1, 0, 0, 1, 1, 1, 0], [2, 4], 'bool')
-    const [bias] = interpret([visibilityBias({ ...own, past: { columns: past, valid, layers: [] } })], { inputs: {} })
+    const [bias] = interpret([visibilityBias({ ...own, past: { kind: 'plain', columns: past, valid, layers: [] } })], {
+      inputs: {},
+    })
     expect(bias!.shape).toEqual([2, 1, 3, 7])
     const [block] = interpret([visibilityBias(own)], { inputs: {} })
     const filled = [

@@ -58,6 +58,7 @@ export function groupByGroup(backbone: Transformer, plan: Plan, ids: Tensor): Te
   const hidden = stepsOf(plan).map(({ feed: { start, end } }) => {
     const places = slice(position, 1, start, end)
     const past: Past = {
+      kind: 'plain',
       columns: cut(columns, 0, start),
       valid: constant(new Uint8Array(start).fill(1), [1, start], 'bool'),
       layers,

@@ -128,6 +128,7 @@ it('places of a cache that hold nothing yet change nothing', () => {
   const slotsNow = { embedded: backbone.embed(idsOf(someIds(batch)), position), position, columns, visibility: everything }
   const stale = (shape: number[]) => expand(scalar(1e4, 'float32'), shape)
   const past: Past = {
+    kind: 'plain',
     columns: constantColumns(raster().plan({ parts: [{ shape: [5] }] })),
     valid: constant(new Uint8Array(5), [1, 5], 'bool'),
     layers: Array.from({ length: sizes.layers }, () => ({ key: stale([batch, 2, 5, 2]), value: stale([batch, 2, 5, 2]) })),

@@ -1,4 +1,5 @@
 import type { OpName } from '../../../../src/tensor/index.ts'
+import { cachingSamples } from './caching.ts'
 import { controlSamples } from './control.ts'
 import { convolutionSamples } from './convolution.ts'
 import { elementwiseSamples } from './elementwise.ts'
@@ -23,4 +24,5 @@ export const opSamples: { readonly [Name in OpName]: OpSamples } = {
   ...normalizationSamples,
   ...quantizedSamples,
   ...controlSamples,
+  ...cachingSamples,
 }
