@@ -65,6 +65,21 @@ export class DisposedError extends NextxError {
   readonly code = 'disposed'
 }
 
+/** No room for a request now; a later try may succeed. */
+export class BusyError extends NextxError {
+  readonly code = 'busy'
+}
+
+/** A request that a limit of the service never admits. */
+export class LimitError extends NextxError {
+  readonly code = 'limit'
+}
+
+/** A request that took longer than it was given. */
+export class DeadlineError extends NextxError {
+  readonly code = 'deadline'
+}
+
 /** The runtime (ONNX Runtime, a worker) failed or is missing. */
 export class RuntimeError extends NextxError {
   readonly code = 'runtime'

@@ -27,6 +27,8 @@ export interface Stepper<State extends StepperState = StepperState> {
   fork(state: State, count: number): Promise<State[]>
   /** Frees the state's memory. Closing twice is allowed; any other use after close throws DisposedError. */
   close(state: State): Promise<void>
+  /** Bytes that closing the state would free; absent where that is not known. */
+  bytesOf?(state: State): number
 }
 
 export interface StepperState {

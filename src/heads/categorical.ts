@@ -1,10 +1,12 @@
-import { ShapeError } from '../base/errors.ts'
+import { OptionError, ShapeError } from '../base/errors.ts'
+import { refuseUnknown } from '../base/options.ts'
 import type { Embedding } from '../nn/embedding.ts'
 import { Linear, linear } from '../nn/linear.ts'
 import type { Weight } from '../nn/quantized-matrix.ts'
 import { sameShape } from '../tensor/dimension.ts'
 import {
   customGradient,
+  divide,
   exp,
   gatherElements,
   type Initializer,
@@ -15,7 +17,9 @@ import {
   scatterElements,
   type Tensor,
   type TensorOperand,
+  tanh,
   unsqueeze,
+  type Variable,
 } from '../tensor/index.ts'
 import { describeType, toTensor } from '../tensor/tensor.ts'
 
@@ -25,38 +29,69 @@ export interface CategoricalHead {
   logits(hidden: Tensor): Tensor
 }
 
+export interface TiedHeadOptions {
+  /** Logits become softCap·tanh(logit / softCap). Gemma 2. */
+  readonly softCap?: number
+}
+
+export interface CategoricalHeadOptions extends TiedHeadOptions {
+  readonly weight?: Initializer
+  /** Initializer of the bias; without one there is no bias. */
+  readonly bias?: Initializer
+}
+
 class LinearHead implements CategoricalHead {
   readonly weight: Weight
+  readonly bias?: Variable
+  readonly #softCap: number | undefined
 
-  constructor(width: number, vocabularySize: number, weight?: Initializer) {
-    this.weight = new Linear(width, vocabularySize, weight === undefined ? {} : { weight }).weight
+  constructor(width: number, vocabularySize: number, { softCap, ...options }: CategoricalHeadOptions) {
+    const { weight, bias } = new Linear(width, vocabularySize, options)
+    this.weight = weight
+    if (bias !== undefined) this.bias = bias
+    this.#softCap = softCap
   }
 
   logits(hidden: Tensor): Tensor {
-    return linear(hidden, this.weight)
+    return capped(linear(hidden, this.weight, this.bias), this.#softCap)
   }
 }
 
 class TiedHead implements CategoricalHead {
   readonly #embedding: Embedding
+  readonly #softCap: number | undefined
 
-  constructor(embedding: Embedding) {
+  constructor(embedding: Embedding, softCap: number | undefined) {
     this.#embedding = embedding
+    this.#softCap = softCap
   }
 
   logits(hidden: Tensor): Tensor {
-    return linear(hidden, this.#embedding.weight)
+    return capped(linear(hidden, this.#embedding.weight), this.#softCap)
   }
 }
 
-/** A head with weights of its own, `[vocabulary, width]`. */
-export function categoricalHead(width: number, vocabularySize: number, weight?: Initializer): CategoricalHead {
-  return new LinearHead(width, vocabularySize, weight)
+function capped(logits: Tensor, softCap: number | undefined): Tensor {
+  return softCap === undefined ? logits : multiply(tanh(divide(logits, softCap)), softCap)
 }
 
-/** A head that reads with the embedding's weights. Press & Wolf 2017. */
-export function tiedHead(embedding: Embedding): CategoricalHead {
-  return new TiedHead(embedding)
+function checkSoftCap({ softCap = 1 }: TiedHeadOptions): void {
+  if (!(softCap > 0 && softCap < Number.POSITIVE_INFINITY))
+    throw new OptionError(`softCap is ${softCap}`, { expected: 'a finite number > 0' })
+}
+
+/** A head with weights of its own, `[vocabulary, width]`. Throws OptionError on a bad soft cap or unknown options. */
+export function categoricalHead(width: number, vocabularySize: number, options: CategoricalHeadOptions = {}): CategoricalHead {
+  refuseUnknown(options, ['weight', 'bias', 'softCap'], 'categoricalHead')
+  checkSoftCap(options)
+  return new LinearHead(width, vocabularySize, options)
+}
+
+/** A head that reads with the embedding's weights. Press & Wolf 2017. Throws OptionError on a bad soft cap or unknown options. */
+export function tiedHead(embedding: Embedding, options: TiedHeadOptions = {}): CategoricalHead {
+  refuseUnknown(options, ['softCap'], 'tiedHead')
+  checkSoftCap(options)
+  return new TiedHead(embedding, options.softCap)
 }
 
 /**

@@ -1,1 +1,8 @@
-export { type CategoricalHead, categoricalHead, categoricalLogProb, tiedHead } from './categorical.ts'
+export {
+  type CategoricalHead,
+  type CategoricalHeadOptions,
+  categoricalHead,
+  categoricalLogProb,
+  type TiedHeadOptions,
+  tiedHead,
+} from './categorical.ts'

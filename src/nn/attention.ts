@@ -1,10 +1,22 @@
 import { OptionError } from '../base/errors.ts'
 import { and, type Rule, within } from '../base/visibility.ts'
-import { concat, expand, reshape, scalar, type Tensor, transpose, type Variable, where } from '../tensor/index.ts'
+import {
+  concat,
+  expand,
+  type Initializer,
+  parameter,
+  reshape,
+  scalar,
+  type Tensor,
+  transpose,
+  type Variable,
+  where,
+} from '../tensor/index.ts'
 import { attend } from './attend.ts'
 import type { GrowingPast } from './growing.ts'
 import { Linear, type LinearOptions } from './linear.ts'
-import type { Positions } from './positions.ts'
+import type { Norm, NormFactory } from './norm.ts'
+import type { Positions, PositionsFactory } from './positions.ts'
 import { checkSizes } from './sizes.ts'
 import { type TracedColumns, traceVisibility } from './visibility.ts'
 
@@ -46,11 +58,37 @@ export interface AttentionOptions {
   readonly keyValueHeads?: number
   /** Default: width / heads. */
   readonly headWidth?: number
+  /** Scores are q·k times this. Default: 1/√headWidth. */
+  readonly scale?: number
+  /** Scores become softCap·tanh(score / softCap), before masks. Gemma 2. */
+  readonly softCap?: number
   /** Narrows what the plan lets a slot see, e.g. `sliding(128)`. */
   readonly narrow?: Rule
+  /** Norms each head of queries and keys, before they are rotated. Henry et al. 2020. */
+  readonly queryKeyNorm?: NormFactory
+  /** Initializer of a logit per head that takes part in the softmax and adds nothing to its result; without one there is none. */
+  readonly sinks?: Initializer
+  /** Initializer of the biases of queries, keys and values. Default: the model's. */
+  readonly bias?: Initializer
+  /** Initializer of the output's bias. Default: the model's. */
+  readonly outputBias?: Initializer
+  /** What rotates queries and keys of this layer. Default: the model's. */
+  readonly positions?: PositionsFactory
 }
 
-export const attentionOptionNames = ['heads', 'keyValueHeads', 'headWidth', 'narrow'] satisfies (keyof AttentionOptions)[]
+export const attentionOptionNames = [
+  'heads',
+  'keyValueHeads',
+  'headWidth',
+  'scale',
+  'softCap',
+  'narrow',
+  'queryKeyNorm',
+  'sinks',
+  'bias',
+  'outputBias',
+  'positions',
+] satisfies (keyof AttentionOptions)[]
 
 /** Only slots less than `window` positions away. */
 export function sliding(window: number): Rule {
@@ -78,7 +116,7 @@ function alike(a: Tensor, b: Tensor): Tensor[] {
   return [a, b].map((tensor) => (tensor.shape[0] === 1 ? expand(tensor, tensor.shape.with(0, batch)) : tensor))
 }
 
-export interface AttentionSettings extends AttentionOptions {
+export interface AttentionSettings extends Omit<AttentionOptions, 'positions'> {
   readonly width: number
   readonly linear: LinearOptions
   readonly output: LinearOptions
@@ -121,38 +159,47 @@ export class Attention {
   readonly k_proj: Linear
   readonly v_proj: Linear
   readonly o_proj: Linear
+  readonly q_norm?: Norm
+  readonly k_norm?: Norm
+  readonly sinks?: Variable
   readonly traits: AttentionTraits
   readonly #positions: Positions
 
   constructor(settings: AttentionSettings) {
-    const { width, heads, linear, output, narrow } = settings
+    const { width, heads, queryKeyNorm, sinks, positions } = settings
     const { keyValueHeads = heads, headWidth = width / heads } = settings
     checkHeads(width, heads, keyValueHeads, headWidth)
-    const scale = 1 / Math.sqrt(headWidth)
-    this.traits = { heads, keyValueHeads, headWidth, scale, ...(narrow !== undefined && { narrow }) }
-    this.#positions = settings.positions
+    const linear = withBias(settings.linear, settings.bias)
     this.q_proj = new Linear(width, heads * headWidth, linear)
     this.k_proj = new Linear(width, keyValueHeads * headWidth, linear)
     this.v_proj = new Linear(width, keyValueHeads * headWidth, linear)
-    this.o_proj = new Linear(heads * headWidth, width, output)
+    this.o_proj = new Linear(heads * headWidth, width, withBias(settings.output, settings.outputBias))
+    if (queryKeyNorm !== undefined) [this.q_norm, this.k_norm] = [queryKeyNorm(headWidth), queryKeyNorm(headWidth)]
+    if (sinks !== undefined) this.sinks = parameter([heads], sinks)
+    this.traits = traitsOf(settings, { heads, keyValueHeads, headWidth }, this.sinks)
+    this.#positions = positions
   }
 
   /** Queries, keys and values of slots `[batch, slot, width]`. */
   project(x: Tensor, position: Tensor): Projected {
     const { heads, keyValueHeads, headWidth } = this.traits
     const rotate = (tensor: Tensor) => this.#positions.rotate?.(tensor, position) ?? tensor
+    const [query, key] = [
+      splitHeads(this.q_proj.forward(x), heads, headWidth),
+      splitHeads(this.k_proj.forward(x), keyValueHeads, headWidth),
+    ]
     return {
-      query: rotate(splitHeads(this.q_proj.forward(x), heads, headWidth)),
-      key: rotate(splitHeads(this.k_proj.forward(x), keyValueHeads, headWidth)),
+      query: rotate(this.q_norm?.forward(query) ?? query),
+      key: rotate(this.k_norm?.forward(key) ?? key),
       value: splitHeads(this.v_proj.forward(x), keyValueHeads, headWidth),
     }
   }
 
   /** Each query's mixture of the values that it sees: `[batch, head, slot, headWidth]`. */
   mix(query: Tensor, { key, value }: KeyValues, bias: Tensor): Tensor {
-    const { keyValueHeads, headWidth, scale } = this.traits
+    const { keyValueHeads, headWidth } = this.traits
     const folded = reshape(query, [query.shape[0]!, keyValueHeads, -1, headWidth])
-    return reshape(attend(folded, key, value, bias, scale), query.shape)
+    return reshape(attend(folded, key, value, bias, this.traits), query.shape)
   }
 
   /** Mixtures `[batch, head, slot, headWidth]` → `[batch, slot, width]`. */
@@ -171,6 +218,21 @@ export class Attention {
 function behind(past: KeyValues | undefined, added: KeyValues): KeyValues {
   if (past === undefined) return added
   return { key: concat([past.key, added.key], 2), value: concat([past.value, added.value], 2) }
+}
+
+function withBias(linear: LinearOptions, bias: Initializer | undefined): LinearOptions {
+  return bias === undefined ? linear : { ...linear, bias }
+}
+
+type Heads = Pick<AttentionTraits, 'heads' | 'keyValueHeads' | 'headWidth'>
+
+function traitsOf({ scale, softCap, narrow }: AttentionSettings, sizes: Heads, sinks: Variable | undefined): AttentionTraits {
+  for (const [name, value] of Object.entries({ scale, softCap })) {
+    if (value !== undefined && !(value > 0 && value < Number.POSITIVE_INFINITY))
+      throw new OptionError(`attention: ${name} is ${value}`, { expected: 'a finite number > 0' })
+  }
+  const optional = { ...(softCap !== undefined && { softCap }), ...(narrow !== undefined && { narrow }), ...(sinks && { sinks }) }
+  return { ...sizes, scale: scale ?? 1 / Math.sqrt(sizes.headWidth), ...optional }
 }
 
 function checkHeads(width: number, heads: number, keyValueHeads: number, headWidth: number): void {

@@ -1,4 +1,4 @@
-export { attend } from './attend.ts'
+export { type AttendOptions, attend } from './attend.ts'
 export { attendSlots } from './attend-slots.ts'
 export {
   type Attended,
@@ -13,11 +13,22 @@ export {
   sliding,
   visibilityBias,
 } from './attention.ts'
+export { type Block, type BlockParts, parallel, prenorm, type Residual, sandwich } from './block.ts'
 export { Embedding } from './embedding.ts'
 export { canGrow, type GrowingPast } from './growing.ts'
 export { glorotUniform, heNormal, normal, ones, uniform, zeros } from './initializers.ts'
 export { Linear, type LinearOptions, linear } from './linear.ts'
-export { gelu, type Mlp, type MlpFactory, type MlpSettings, swiglu } from './mlp.ts'
+export {
+  type Activation,
+  gatedMlp,
+  gelu,
+  type Mlp,
+  type MlpFactory,
+  type MlpOptions,
+  type MlpSettings,
+  plainMlp,
+  swiglu,
+} from './mlp.ts'
 export {
   disposeModule,
   freeze,
@@ -31,11 +42,26 @@ export {
   placesIn,
   unfreeze,
 } from './module.ts'
-export { layerNorm, type Norm, type NormFactory, rmsNorm } from './norm.ts'
+export { layerNorm, type Norm, type NormFactory, type RmsNormOptions, rmsNorm } from './norm.ts'
 export { placedValues } from './placement.ts'
-export { learned, type Positions, type PositionsFactory, rotary } from './positions.ts'
+export { learned, type Positions, type PositionsFactory, type RotaryOptions, rotary, unplaced } from './positions.ts'
 export { type BlockFormat, QuantizedMatrix, type QuantizedValues, type Weight } from './quantized-matrix.ts'
 export { repackBlocks, twinFormat } from './repack.ts'
+export {
+  type DynamicOptions,
+  dynamicScaling,
+  type Llama3Options,
+  type LongRopeOptions,
+  linearScaling,
+  llama3Scaling,
+  longRope,
+  type RotaryFrequencies,
+  type RotaryScaling,
+  type ScaledFrequencies,
+  unscaled,
+  type YarnOptions,
+  yarn,
+} from './rotary-scaling.ts'
 export { type BackboneOutput, Transformer, type TransformerOptions } from './transformer.ts'
 export { constantColumns, type TracedColumns, traceVisibility } from './visibility.ts'
 export { checkFit, loadWeights, readVariables, type VariableMap, writeVariables } from './weights.ts'

@@ -1,6 +1,7 @@
 import { OptionError } from '../base/errors.ts'
 import { refuseUnknown } from '../base/options.ts'
 import {
+  add,
   layerNorm as applyLayerNorm,
   rmsNorm as applyRmsNorm,
   parameter,
@@ -37,14 +38,16 @@ class LayerNorm implements Norm {
 class RmsNorm implements Norm {
   readonly weight: Variable
   readonly #epsilon: number
+  readonly #offset: number
 
-  constructor(width: number, epsilon: number) {
-    this.weight = parameter([width], ones)
+  constructor(width: number, { epsilon, offset }: { epsilon: number; offset: number }) {
+    this.weight = parameter([width], () => new Float32Array(width).fill(1 - offset))
     this.#epsilon = epsilon
+    this.#offset = offset
   }
 
   forward(x: TensorOperand): Tensor {
-    return applyRmsNorm(x, this.weight, this.#epsilon)
+    return applyRmsNorm(x, this.#offset === 0 ? this.weight : add(this.weight, this.#offset), this.#epsilon)
   }
 }
 
@@ -56,12 +59,20 @@ export function layerNorm(options: { readonly epsilon?: number; readonly bias?: 
   return (width) => new LayerNorm(width, { epsilon, bias })
 }
 
-/** Root-mean-square normalisation. Zhang & Sennrich 2019. Throws OptionError on a bad epsilon or unknown options. */
-export function rmsNorm(options: { readonly epsilon?: number } = {}): NormFactory {
-  refuseUnknown(options, ['epsilon'], 'rmsNorm')
-  const { epsilon = 1e-5 } = options
+export interface RmsNormOptions {
+  /** Default 1e-5. */
+  readonly epsilon?: number
+  /** Added to the weights, which start such that scales are 1: Gemma keeps scale − 1. Default 0. */
+  readonly offset?: number
+}
+
+/** Root-mean-square normalisation. Zhang & Sennrich 2019. Throws OptionError on a bad epsilon or offset or unknown options. */
+export function rmsNorm(options: RmsNormOptions = {}): NormFactory {
+  refuseUnknown(options, ['epsilon', 'offset'], 'rmsNorm')
+  const { epsilon = 1e-5, offset = 0 } = options
   checkEpsilon(epsilon)
-  return (width) => new RmsNorm(width, epsilon)
+  if (!Number.isFinite(offset)) throw new OptionError(`offset is ${offset}`, { expected: 'a finite number' })
+  return (width) => new RmsNorm(width, { epsilon, offset })
 }
 
 function checkEpsilon(epsilon: number): void {

@@ -17,6 +17,7 @@ import {
   type Variable,
 } from '../tensor/index.ts'
 import { normal } from './initializers.ts'
+import { type RotaryScaling, unscaled } from './rotary-scaling.ts'
 
 /** How a model knows where a slot is: by adding to embeddings, or by rotating queries and keys. */
 export interface Positions {
@@ -41,22 +42,36 @@ class LearnedPositions implements Positions {
 }
 
 class RotaryPositions implements Positions {
-  readonly #base: number
+  readonly #options: Required<RotaryOptions>
+  readonly #context: number
 
-  constructor(base: number) {
-    this.#base = base
+  constructor(options: Required<RotaryOptions>, context: number) {
+    this.#options = options
+    this.#context = context
   }
 
   rotate(x: Tensor, position: Tensor): Tensor {
-    const width = x.shape.at(-1) as number
-    if (width % 2 !== 0) throw new OptionError(`rotary positions with heads of width ${width}`, { expected: 'an even width' })
+    const headWidth = x.shape.at(-1) as number
+    const width = Math.floor(headWidth * this.#options.share)
+    if (width % 2 !== 0 || width === 0) {
+      throw new OptionError(`rotary positions with ${width} channels of heads of width ${headWidth}`, {
+        expected: 'an even width above 0',
+      })
+    }
+    if (width === headWidth) return this.#turn(x, position, width)
+    return concat([this.#turn(slice(x, -1, 0, width), position, width), slice(x, -1, width)], -1)
+  }
+
+  #turn(x: Tensor, position: Tensor, width: number): Tensor {
+    const { base, scaling } = this.#options
+    const { frequencies, amplitude = 1 } = scaling({ base, width, context: this.#context })
     const half = width / 2
-    const frequencies = Array.from({ length: half }, (_, i) => this.#base ** (-i / half))
     // [batch or 1, 1, slot, half]
     const angle = multiply(unsqueeze(unsqueeze(cast(position, x.dtype), 1), -1), constant(frequencies, [half], x.dtype))
-    const [cosine, sine] = [concat([cos(angle), cos(angle)], -1), concat([sin(angle), sin(angle)], -1)]
+    const lengthened = (tensor: Tensor) => (amplitude === 1 ? tensor : multiply(tensor, amplitude))
+    const [cosine, sine] = [cos(angle), sin(angle)].map((part) => concat([lengthened(part), lengthened(part)], -1))
     const turned = concat([negate(slice(x, -1, half)), slice(x, -1, 0, half)], -1)
-    return add(multiply(x, cosine), multiply(turned, sine))
+    return add(multiply(x, cosine!), multiply(turned, sine!))
   }
 }
 
@@ -65,14 +80,29 @@ export function learned(): PositionsFactory {
   return ({ width, context }) => new LearnedPositions(context, width)
 }
 
+/** Says nothing about where slots are: what they see alone tells. Kazemnejad et al. 2023. */
+export function unplaced(): PositionsFactory {
+  return () => ({})
+}
+
+export interface RotaryOptions {
+  /** Default 10000. */
+  readonly base?: number
+  /** Share of each head's channels, the first ones, that are rotated. Default 1. */
+  readonly share?: number
+  /** Frequencies for contexts longer than the trained one, e.g. `yarn({ factor: 4, original: 2048 })`. Default: none. */
+  readonly scaling?: RotaryScaling
+}
+
 /**
  * Rotates pairs (i, i + half) of queries and keys by position / base^(2i/width). Su et al. 2021. Throws OptionError on a bad base or
- * unknown options; the model does on heads of odd width.
+ * share or unknown options; the model does on an odd number of rotated channels.
  */
-export function rotary(options: { readonly base?: number } = {}): PositionsFactory {
-  refuseUnknown(options, ['base'], 'rotary')
-  const { base = 10000 } = options
+export function rotary(options: RotaryOptions = {}): PositionsFactory {
+  refuseUnknown(options, ['base', 'share', 'scaling'], 'rotary')
+  const { base = 10000, share = 1, scaling = unscaled } = options
   if (!(base > 0 && base < Number.POSITIVE_INFINITY))
     throw new OptionError(`rotary base ${base}`, { expected: 'a finite number > 0' })
-  return () => new RotaryPositions(base)
+  if (!(share > 0 && share <= 1)) throw new OptionError(`rotary share ${share}`, { expected: 'above 0, at most 1' })
+  return ({ context }) => new RotaryPositions({ base, share, scaling }, context)
 }

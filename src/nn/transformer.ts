@@ -1,8 +1,8 @@
+import { OptionError } from '../base/errors.ts'
 import { refuseUnknown } from '../base/options.ts'
-import { add, type Initializer, type Tensor } from '../tensor/index.ts'
+import { type Initializer, multiply, type Tensor } from '../tensor/index.ts'
 import { attendSlots } from './attend-slots.ts'
 import {
-  type Attended,
   Attention,
   type AttentionCall,
   type AttentionOptions,
@@ -10,10 +10,11 @@ import {
   type KeyValues,
   type Slots,
 } from './attention.ts'
+import { type Block, prenorm, type Residual } from './block.ts'
 import { Embedding } from './embedding.ts'
 import { normal } from './initializers.ts'
 import type { LinearOptions } from './linear.ts'
-import type { Mlp, MlpFactory } from './mlp.ts'
+import type { MlpFactory } from './mlp.ts'
 import type { Norm, NormFactory } from './norm.ts'
 import type { Positions, PositionsFactory } from './positions.ts'
 import { checkSizes } from './sizes.ts'
@@ -29,6 +30,10 @@ export interface TransformerOptions {
   readonly mlp: MlpFactory
   readonly norm: NormFactory
   readonly positions: PositionsFactory
+  /** How attention and MLP join the residual stream: `prenorm`, `parallel`, `sandwich`. Default: `prenorm`. */
+  readonly residual?: Residual
+  /** Embeddings are multiplied by this. Default 1. */
+  readonly embeddingScale?: number
   /** Weights of linears and embeddings. Default: normal(0.02), and normal(0.02/√(2·layers)) where results join the residual stream. */
   readonly weight?: Initializer
   readonly bias?: Initializer
@@ -43,6 +48,8 @@ const optionNames = [
   'mlp',
   'norm',
   'positions',
+  'residual',
+  'embeddingScale',
   'weight',
   'bias',
 ] satisfies (keyof TransformerOptions)[]
@@ -52,39 +59,6 @@ export interface BackboneOutput {
   readonly hidden: Tensor
   /** Keys and values of these slots, per layer. */
   readonly added: readonly KeyValues[]
-}
-
-interface BlockSettings {
-  readonly width: number
-  readonly attention: AttentionOptions
-  readonly mlp: MlpFactory
-  readonly norm: NormFactory
-  readonly positions: Positions
-  readonly linear: LinearOptions
-  readonly output: LinearOptions
-}
-
-/** Pre-norm residual block: x + attention(norm(x)), then x + mlp(norm(x)). */
-class Block {
-  readonly input_layernorm: Norm
-  readonly self_attn: Attention
-  readonly post_attention_layernorm: Norm
-  readonly mlp: Mlp
-
-  constructor({ width, attention, mlp, norm, positions, linear, output }: BlockSettings) {
-    this.input_layernorm = norm(width)
-    refuseUnknown(attention, attentionOptionNames, 'attention')
-    this.self_attn = new Attention({ ...attention, width, linear, output, positions })
-    this.post_attention_layernorm = norm(width)
-    this.mlp = mlp({ width, linear, output })
-  }
-
-  /** `[batch, slot, width]` → the same shape. */
-  forward(x: Tensor, attention: AttentionCall, layer: number): Attended {
-    const { output, added } = attention(this.self_attn, this.input_layernorm.forward(x), layer)
-    const attended = add(x, output)
-    return { output: add(attended, this.mlp.forward(this.post_attention_layernorm.forward(attended))), added }
-  }
 }
 
 /**
@@ -108,30 +82,29 @@ export class Transformer {
   readonly context: number
   readonly vocabularySize: number
 
+  readonly #embeddingScale: number
+
   constructor(options: TransformerOptions) {
     refuseUnknown(options, optionNames, 'Transformer')
-    const { vocabularySize, context, width, layers } = options
+    const { vocabularySize, context, width, layers, embeddingScale = 1 } = options
     checkSizes({ vocabularySize, context, width, layers })
-    const { weight = normal(0.02), bias } = options
-    const joining = options.weight ?? normal(0.02 / Math.sqrt(2 * layers))
-    const linear: LinearOptions = bias === undefined ? { weight } : { weight, bias }
-    const settings = { ...options, linear, output: { ...linear, weight: joining } }
-    const attentionOf = (layer: number) => (typeof options.attention === 'function' ? options.attention(layer) : options.attention)
+    if (!(embeddingScale > 0 && embeddingScale < Number.POSITIVE_INFINITY))
+      throw new OptionError(`embeddingScale is ${embeddingScale}`, { expected: 'a finite number > 0' })
     this.width = width
     this.context = context
     this.vocabularySize = vocabularySize
-    this.embed_tokens = new Embedding(vocabularySize, width, weight)
+    this.#embeddingScale = embeddingScale
+    this.embed_tokens = new Embedding(vocabularySize, width, options.weight)
     this.positions = options.positions({ width, context })
-    this.layers = Array.from(
-      { length: layers },
-      (_, i) => new Block({ ...settings, attention: attentionOf(i), positions: this.positions }),
-    )
+    const positionsOf = rotations(options, this.positions)
+    this.layers = Array.from({ length: layers }, (_, layer) => blockOf(options, layer, positionsOf))
     this.norm = options.norm(width)
   }
 
   /** Embeds ids: int `[batch, slot]` → `[batch, slot, width]`. */
   embed(ids: Tensor, position: Tensor): Tensor {
-    const embedded = this.embed_tokens.forward(ids)
+    const rows = this.embed_tokens.forward(ids)
+    const embedded = this.#embeddingScale === 1 ? rows : multiply(rows, this.#embeddingScale)
     return this.positions.embed?.(embedded, position) ?? embedded
   }
 
@@ -149,5 +122,35 @@ export class Transformer {
       return attended.added
     })
     return { hidden: this.norm.forward(x), added }
+  }
+}
+
+type PositionsOf = (attention: AttentionOptions) => Positions
+
+/** One layer, with the initializers that its linears get. */
+function blockOf(options: TransformerOptions, layer: number, positionsOf: PositionsOf): Block {
+  const { width, layers, weight = normal(0.02), bias, mlp, norm, residual = prenorm } = options
+  const joining = options.weight ?? normal(0.02 / Math.sqrt(2 * layers))
+  const linear: LinearOptions = bias === undefined ? { weight } : { weight, bias }
+  const output = { ...linear, weight: joining }
+  const attention = typeof options.attention === 'function' ? options.attention(layer) : options.attention
+  refuseUnknown(attention, attentionOptionNames, 'attention')
+  return residual({
+    attention: new Attention({ ...attention, width, linear, output, positions: positionsOf(attention) }),
+    mlp: mlp({ width, linear, output }),
+    norm: () => norm(width),
+  })
+}
+
+/** What rotates a layer's queries and keys; layers that name the same factory share what it makes. */
+function rotations({ width, context }: TransformerOptions, common: Positions): PositionsOf {
+  const made = new Map<PositionsFactory, Positions>()
+  return ({ positions: factory }) => {
+    if (factory === undefined) return common
+    const positions = made.get(factory) ?? factory({ width, context })
+    if (positions.embed !== undefined)
+      throw new OptionError('attention: positions that add to embeddings belong to the whole model', { expected: 'rotary()' })
+    made.set(factory, positions)
+    return positions
   }
 }

@@ -51,8 +51,15 @@ export interface DeviceOptions {
   readonly threads?: number
   /** Let idle threads spin (faster on a quiet machine, slower on a busy one). Default false. */
   readonly spinning?: boolean
-  /** Run in a worker thread, so that the event loop stays free. Default true. */
+  /**
+   * Run in a worker thread, so that the event loop stays free. Default true. The driver `onnxruntime-c` needs none: its runs leave the
+   * event loop free from within the process, and `info.worker` is false.
+   */
   readonly worker?: boolean
+  /**
+   * Default `auto`: `onnxruntime-c` where koffi is installed and the driver passes its self-test, `onnxruntime-node` otherwise.
+   */
+  readonly driver?: 'auto' | 'onnxruntime-c' | 'onnxruntime-node'
 }
 
 export interface DeviceInfo {

@@ -1,10 +1,13 @@
 import {
+  BusyError,
   ContextError,
   DataError,
+  DeadlineError,
   DisposedError,
   DTypeError,
   FormatError,
   GraphError,
+  LimitError,
   MismatchError,
   NextxError,
   NonFiniteError,
@@ -32,6 +35,9 @@ const classes: ReadonlyMap<string, ErrorClass> = new Map<string, ErrorClass>([
   ['context', ContextError],
   ['non-finite', NonFiniteError],
   ['disposed', DisposedError],
+  ['busy', BusyError],
+  ['limit', LimitError],
+  ['deadline', DeadlineError],
   ['runtime', RuntimeError],
 ])
 

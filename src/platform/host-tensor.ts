@@ -48,6 +48,11 @@ export function copyArray<D extends DType>(dtype: D, data: TypedArray): ArrayOf<
   return copy
 }
 
+/** The array itself, or a copy when it lies in shared memory, which ONNX Runtime's binding refuses. */
+export function unshared<T extends TypedArray>(dtype: DType, data: T): T {
+  return data.buffer instanceof ArrayBuffer ? data : (copyArray(dtype, data) as TypedArray as T)
+}
+
 export function bytesOf(data: TypedArray): Uint8Array {
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
 }

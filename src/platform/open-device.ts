@@ -1,8 +1,12 @@
 import type { Device, DeviceOptions } from './device.ts'
 import { physicalCores } from './machine.ts'
 import { checkDeviceOptions } from './options.ts'
+import { messageOf } from './ort-api.ts'
+import { KoffiMissingError } from './ort-c-api.ts'
+import { openOrtCDevice } from './ort-c-device.ts'
 import { openOrtDevice } from './ort-device.ts'
 import { loadRuntime } from './ort-runtime.ts'
+import type { SessionSettings } from './session-driver.ts'
 import { openWorkerDevice } from './worker-device.ts'
 
 /**
@@ -14,6 +18,22 @@ import { openWorkerDevice } from './worker-device.ts'
  */
 export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
   checkDeviceOptions(options)
-  const { threads = physicalCores(), spinning = false, worker = true } = options
-  return worker ? openWorkerDevice({ threads, spinning }) : openOrtDevice({ threads, spinning }, { load: loadRuntime })
+  const { threads = physicalCores(), spinning = false, worker = true, driver = 'auto' } = options
+  const settings = { threads, spinning }
+  const openBinding = (): Promise<Device> => (worker ? openWorkerDevice(settings) : openOrtDevice(settings, { load: loadRuntime }))
+  if (driver === 'onnxruntime-node') return openBinding()
+  return driver === 'onnxruntime-c' ? openOrtCDevice(settings) : openBest(settings, openBinding)
+}
+
+/** The C API where it works. That koffi is not there is nothing to warn of; that it is there in vain is. */
+async function openBest(settings: SessionSettings, openBinding: () => Promise<Device>): Promise<Device> {
+  try {
+    return await openOrtCDevice(settings)
+  } catch (error) {
+    const device = await openBinding()
+    if (!(error instanceof KoffiMissingError)) {
+      process.emitWarning(`nextx runs on onnxruntime-node's binding, with copies: ${messageOf(error)}`, { code: 'NEXTX_DRIVER' })
+    }
+    return device
+  }
 }

@@ -4,13 +4,17 @@ import type { DeviceOptions, SessionOptions } from './device.ts'
 
 const maximumThreads = 1024
 const optimizations: readonly unknown[] = ['disabled', 'basic', 'extended', 'all']
+const drivers: readonly unknown[] = ['auto', 'onnxruntime-c', 'onnxruntime-node']
 
 /** @throws OptionError */
 export function checkDeviceOptions(options: DeviceOptions): void {
-  refuseUnknown(options, ['threads', 'spinning', 'worker'], 'device')
-  const { threads } = options
+  refuseUnknown(options, ['threads', 'spinning', 'worker', 'driver'], 'device')
+  const { threads, driver } = options
   if (threads !== undefined && (!Number.isInteger(threads) || threads < 1 || threads > maximumThreads)) {
     throw new OptionError(`threads is ${String(threads)}`, { expected: `an integer from 1 to ${maximumThreads}` })
+  }
+  if (driver !== undefined && !drivers.includes(driver)) {
+    throw new OptionError(`driver is ${String(driver)}`, { expected: drivers.join(', ') })
   }
   for (const key of ['spinning', 'worker'] as const) {
     const value = options[key]
@@ -21,8 +25,8 @@ export function checkDeviceOptions(options: DeviceOptions): void {
 
 /** @throws OptionError */
 export function checkSessionOptions(options: SessionOptions): void {
-  refuseUnknown(options, ['optimization', 'externalData'], 'session')
-  const { optimization, externalData } = options
+  refuseUnknown(options, ['optimization', 'externalData', 'externalFolder'], 'session')
+  const { optimization, externalData, externalFolder } = options
   if (optimization !== undefined && !optimizations.includes(optimization)) {
     throw new OptionError(`optimization is ${String(optimization)}`, { expected: optimizations.join(', ') })
   }
@@ -30,4 +34,17 @@ export function checkSessionOptions(options: SessionOptions): void {
     if (!(bytes instanceof Uint8Array))
       throw new OptionError(`external data '${location}' is not bytes`, { expected: 'a Uint8Array' })
   }
+  if (externalFolder !== undefined && !isPath(externalFolder)) {
+    throw new OptionError(`externalFolder is ${JSON.stringify(externalFolder)}`, { expected: 'the path of a folder' })
+  }
+}
+
+function isPath(value: unknown): boolean {
+  return typeof value === 'string' && value !== '' && !value.includes('\0')
+}
+
+/** @throws OptionError */
+export function checkModel(model: Uint8Array): void {
+  if (!(model instanceof Uint8Array) || model.length === 0)
+    throw new OptionError('the model has no bytes', { expected: 'an ONNX file' })
 }

@@ -6,8 +6,8 @@ import type { BufferId, Device, DeviceInfo, DeviceMemory, DeviceView, Feed, Fetc
 import { unpackError } from './error-border.ts'
 import { ExitGate } from './exit-gate.ts'
 import { messageOf } from './ort-api.ts'
-import type { SessionSettings } from './ort-session.ts'
 import { Outgoing } from './outgoing.ts'
+import type { SessionSettings } from './session-driver.ts'
 import {
   type Answer,
   type Arguments,

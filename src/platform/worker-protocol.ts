@@ -1,6 +1,6 @@
 import type { Device, DeviceInfo } from './device.ts'
 import type { PackedError } from './error-border.ts'
-import type { SessionSettings } from './ort-session.ts'
+import type { SessionSettings } from './session-driver.ts'
 
 export interface WorkerSettings extends SessionSettings {
   /** Memory of the ExitGate that both sides share. */

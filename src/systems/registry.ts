@@ -5,8 +5,18 @@ import type { TextSystem } from './system.ts'
 
 /** Every system by id: the name of its file. Loaded when asked for; a test compares this list with the folder. */
 const loaders: Readonly<Record<string, () => Promise<{ readonly default: TextSystem }>>> = {
+  gemma: () => import('./text/gemma.ts'),
+  gemma2: () => import('./text/gemma2.ts'),
+  gemma3: () => import('./text/gemma3.ts'),
   gpt: () => import('./text/gpt.ts'),
+  gpt2: () => import('./text/gpt2.ts'),
   llama: () => import('./text/llama.ts'),
+  mistral: () => import('./text/mistral.ts'),
+  phi: () => import('./text/phi.ts'),
+  phi3: () => import('./text/phi3.ts'),
+  qwen2: () => import('./text/qwen2.ts'),
+  qwen3: () => import('./text/qwen3.ts'),
+  smollm3: () => import('./text/smollm3.ts'),
 }
 
 export const systemIds: readonly string[] = Object.keys(loaders)

@@ -20,7 +20,9 @@ import {
   scalar,
   sign,
   sin,
+  square,
   subtract,
+  tanh,
   where,
 } from './ops/elementwise.ts'
 import type { OpName, ops } from './ops/index.ts'
@@ -197,6 +199,11 @@ export const gradientRules: { readonly [Name in OpName]: GradientRule<Attributes
   relu: (gradient, node) => [where(greater(node.inputs[0]!, 0), gradient, 0)],
   erf: derivative((x) => multiply(exp(negate(multiply(x, x))), 2 / Math.sqrt(Math.PI))),
   gelu: derivative((x) => add(multiply(add(erf(multiply(x, Math.SQRT1_2)), 1), 0.5), multiply(x, density(x)))),
+  geluTanh: derivative((x) => {
+    const inner = tanh(multiply(add(x, multiply(multiply(x, square(x)), 0.044715)), Math.sqrt(2 / Math.PI)))
+    const slope = multiply(add(multiply(square(x), 3 * 0.044715), 1), Math.sqrt(2 / Math.PI))
+    return multiply(add(add(inner, 1), multiply(multiply(x, subtract(1, square(inner))), slope)), 0.5)
+  }),
   floor: noGradient,
   ceil: noGradient,
   round: noGradient,

@@ -33,6 +33,7 @@ export {
   finite,
   floor,
   gelu,
+  geluTanh,
   greater,
   greaterOrEqual,
   less,

@@ -1,8 +1,8 @@
 import * as v from 'valibot'
-import { categoricalHead, tiedHead } from '../../heads/index.ts'
-import { gelu, layerNorm, learned, Transformer, zeros } from '../../nn/index.ts'
+import { gelu, layerNorm, learned, zeros } from '../../nn/index.ts'
+import { languageModel } from '../families/language-model.ts'
 import { count, layerCount, parseConfig } from '../read-config.ts'
-import type { LanguageModel, TextSystem } from '../system.ts'
+import type { TextSystem } from '../system.ts'
 
 const optionsSchema = v.strictObject({
   vocabularySize: count,
@@ -40,23 +40,19 @@ const gpt: TextSystem<GptOptions> = {
     return parseConfig(optionsSchema, options, `config.json (${model_type})`)
   },
   writeConfig: (options) => ({ model_type: 'nextx-gpt', ...options }),
-  build: (options) => new Gpt(parseConfig(optionsSchema, options, 'gpt')),
+  build(given) {
+    const { bias, head, heads, hidden, ...sizes } = parseConfig(optionsSchema, given, 'gpt')
+    return languageModel(
+      {
+        ...sizes,
+        attention: { heads },
+        mlp: gelu(hidden),
+        norm: layerNorm({ bias }),
+        positions: learned(),
+        ...(bias && { bias: zeros }),
+      },
+      { head },
+    )
+  },
 }
 export default gpt
-
-class Gpt implements LanguageModel {
-  readonly model
-  readonly lm_head
-
-  constructor({ bias, head, heads, hidden, ...sizes }: GptOptions) {
-    this.model = new Transformer({
-      ...sizes,
-      attention: { heads },
-      mlp: gelu(hidden),
-      norm: layerNorm({ bias }),
-      positions: learned(),
-      ...(bias && { bias: zeros }),
-    })
-    this.lm_head = head === 'tied' ? tiedHead(this.model.embed_tokens) : categoricalHead(sizes.width, sizes.vocabularySize)
-  }
-}

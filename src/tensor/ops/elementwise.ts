@@ -65,14 +65,14 @@ function row(name: string, { onnx, reference, kind = 'float', result }: Elementw
   }
 }
 
-function withoutDouble(opType: string): ElementwiseRow['onnx'] {
+function withoutDouble(opType: string, attributes: Readonly<Record<string, string>> = {}): ElementwiseRow['onnx'] {
   return (emitter, inputs, node) => {
     if (node.dtype === 'float64') {
       throw new DTypeError(`${opType} has no float64 kernel in ONNX Runtime`, {
         fix: 'cast to float32, or use the reference interpreter',
       })
     }
-    return emitter.node(opType, inputs)
+    return emitter.node(opType, inputs, attributes)
   }
 }
 
@@ -98,6 +98,11 @@ export const elementwise = {
   erf: row('erf', { onnx: withoutDouble('Erf'), reference: erfOf }),
   /** x·Φ(x), the exact (erf) form. Hendrycks & Gimpel 2016. */
   gelu: row('gelu', { onnx: withoutDouble('Gelu'), reference: (x) => 0.5 * x * (1 + erfOf(x / Math.SQRT2)) }),
+  /** 0.5·x·(1 + tanh(√(2/π)·(x + 0.044715·x³))). Hendrycks & Gimpel 2016. */
+  geluTanh: row('geluTanh', {
+    onnx: withoutDouble('Gelu', { approximate: 'tanh' }),
+    reference: (x) => 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3))),
+  }),
   floor: row('floor', { onnx: 'Floor', reference: Math.floor }),
   ceil: row('ceil', { onnx: 'Ceil', reference: Math.ceil }),
   round: row('round', { onnx: 'Round', reference: roundHalfEven }),
@@ -217,6 +222,7 @@ export const sigmoid = unary(elementwise.sigmoid)
 export const relu = unary(elementwise.relu)
 export const erf = unary(elementwise.erf)
 export const gelu = unary(elementwise.gelu)
+export const geluTanh = unary(elementwise.geluTanh)
 export const floor = unary(elementwise.floor)
 export const ceil = unary(elementwise.ceil)
 export const round = unary(elementwise.round)

@@ -4,11 +4,27 @@ import { createRng } from '../../../src/base/rng.ts'
 import type { ExtendOptions } from '../../../src/decode/stepper.ts'
 import { type OwnedStepper, openRecomputeStepper, openStepper } from '../../../src/engine/index.ts'
 import { tiedHead } from '../../../src/heads/index.ts'
-import { gelu, initialize, layerNorm, learned, rmsNorm, rotary, sliding, swiglu, Transformer } from '../../../src/nn/index.ts'
+import {
+  gatedMlp,
+  gelu,
+  initialize,
+  layerNorm,
+  learned,
+  normal,
+  parallel,
+  rmsNorm,
+  rotary,
+  sandwich,
+  sliding,
+  swiglu,
+  Transformer,
+  unplaced,
+  yarn,
+} from '../../../src/nn/index.ts'
 import { teacherForced } from '../../../src/objectives/likelihood.ts'
 import { raster } from '../../../src/orders/index.ts'
 import { type Device, openDevice } from '../../../src/platform/index.ts'
-import { compile, int32 } from '../../../src/tensor/index.ts'
+import { compile, geluTanh, int32 } from '../../../src/tensor/index.ts'
 
 const sizes = { vocabularySize: 23, context: 40, width: 32, layers: 3 }
 const backbones = {
@@ -28,6 +44,34 @@ const backbones = {
       mlp: swiglu(24),
       norm: rmsNorm(),
       positions: rotary(),
+    }),
+  'normed, capped, sunk, partly rotated, sandwiched': () =>
+    new Transformer({
+      ...sizes,
+      attention: (layer) => ({
+        heads: 4,
+        keyValueHeads: 2,
+        scale: 2,
+        softCap: 1.5,
+        queryKeyNorm: rmsNorm({ offset: 1 }),
+        ...(layer > 0 && { sinks: normal(1) }),
+        ...(layer === 1 && { narrow: sliding(5), positions: unplaced() }),
+      }),
+      mlp: gatedMlp(24, geluTanh, { bias: normal(0.1) }),
+      norm: rmsNorm({ offset: 1 }),
+      positions: rotary({ base: 100, share: 0.5, scaling: yarn({ factor: 4, original: 10 }) }),
+      residual: sandwich,
+      embeddingScale: 3,
+    }),
+  'attention beside the MLP': () =>
+    new Transformer({
+      ...sizes,
+      attention: { heads: 2 },
+      mlp: gelu(24),
+      norm: layerNorm(),
+      positions: rotary(),
+      residual: parallel,
+      bias: normal(0.1),
     }),
 }
 

@@ -1,3 +1,6 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type ArrayOf, arrayTypes, bytesPerElement, type DType, elementCount, type HostTensor } from '../../../src/base/dtype.ts'
 import { DisposedError, DTypeError, OptionError, RuntimeError, ShapeError } from '../../../src/base/errors.ts'
@@ -14,19 +17,20 @@ const toHost: Fetch = { kind: 'host' }
 const toView = (view: DeviceView): Fetch => ({ kind: 'view', view })
 
 describe.each([
-  { name: 'in-process', worker: false },
-  { name: 'worker', worker: true },
-])('$name device', ({ worker }) => {
+  { name: 'onnxruntime-c', driver: 'onnxruntime-c', worker: false },
+  { name: 'onnxruntime-node', driver: 'onnxruntime-node', worker: false },
+  { name: 'onnxruntime-node in a worker', driver: 'onnxruntime-node', worker: true },
+] as const)('$name', ({ driver, worker }) => {
   let device: Device
 
   beforeAll(async () => {
-    device = await openDevice({ worker, threads: 1 })
+    device = await openDevice({ driver, worker, threads: 1 })
   })
 
   afterAll(() => device[Symbol.asyncDispose]())
 
   it('says what it is, and begins with nothing', async () => {
-    expect(device.info).toEqual({ driver: 'onnxruntime-node', version: '1.30.0', threads: 1, worker })
+    expect(device.info).toEqual({ driver, version: '1.30.0', threads: 1, worker, boundOutputs: driver === 'onnxruntime-c' })
     expect(await device.memory()).toEqual({ buffers: 0, bytes: 0, sessions: 0 })
   })
 
@@ -162,6 +166,9 @@ describe.each([
       ['int64', [2n ** 62n, -1n]],
       ['uint8', [0, 255]],
       ['bool', [1, 0]],
+      ...(driver === 'onnxruntime-c'
+        ? ([['bfloat16', [0x3fc0, 0xc000]]] as const).map(([d, n]): [DType, number[]] => [d, [...n]])
+        : []),
     ])('carries %s from host and view to host and view', async (dtype, numbers) => {
       const session = await device.load(identity(dtype, 'n'))
       const host: HostTensor = { dtype, shape: [2], data: arrayOf(dtype, numbers) }
@@ -187,6 +194,23 @@ describe.each([
       const session = await device.load(externalBias('weights.bin', 2), { externalData })
       expect(await device.run(session, { x: float32(1, 2) }, { y: toHost })).toEqual({ y: float32(11, 22) })
       expect(externalData['weights.bin']).toHaveLength(8)
+    })
+
+    it('loads weights from a folder, but for those in memory', async () => {
+      const folder = await mkdtemp(join(tmpdir(), 'nextx-weights-'))
+      await writeFile(join(folder, 'weights.bin'), new Float32Array([10, 20]))
+      const model = externalBias('weights.bin', 2)
+      const [fromFolder, fromMemory] = [
+        await device.load(model, { externalFolder: folder }),
+        await device.load(model, {
+          externalFolder: folder,
+          externalData: { 'weights.bin': new Uint8Array(new Float32Array([30, 40]).buffer) },
+        }),
+      ]
+      expect(await device.run(fromFolder, { x: float32(1, 2) }, { y: toHost })).toEqual({ y: float32(11, 22) })
+      expect(await device.run(fromMemory, { x: float32(1, 2) }, { y: toHost })).toEqual({ y: float32(31, 42) })
+      await Promise.all([device.unload(fromFolder), device.unload(fromMemory)])
+      await rm(folder, { recursive: true })
     })
 
     it('accepts every optimization level', async () => {
@@ -310,6 +334,12 @@ describe.each([
         () => device.load(externalBias('w', 2), { externalData: { w: 'x' as unknown as Uint8Array } }),
         OptionError,
       ],
+      [
+        'a folder that has not the file',
+        () => device.load(externalBias('missing.bin', 2), { externalFolder: tmpdir() }),
+        RuntimeError,
+      ],
+      ['a folder that is none', () => device.load(addition(), { externalFolder: 'a\0b' }), OptionError],
       ['an unknown session option', () => device.load(addition(), { threads: 1 } as object), OptionError],
       ['an unknown optimization', () => device.load(addition(), { optimization: 'most' as 'all' }), OptionError],
       ['a missing feed', () => run({ x: float32(1) }, { z: toHost }), OptionError],
@@ -377,7 +407,7 @@ describe.each([
       await expect(device.unload(session)).rejects.toThrow(DisposedError)
     })
 
-    it('bfloat16, which the runtime has no tensors of', async () => {
+    it.runIf(driver === 'onnxruntime-node')('bfloat16, which the binding has no tensors of', async () => {
       await expect(device.load(identity('bfloat16', 'n'))).rejects.toThrow(RuntimeError)
     })
 
@@ -422,7 +452,7 @@ describe.each([
 
   describe('disposal', () => {
     it('may happen twice, and refuses what comes later', async () => {
-      const doomed = await openDevice({ worker, threads: 1 })
+      const doomed = await openDevice({ driver, worker, threads: 1 })
       const buffer = await doomed.allocate(4)
       await Promise.all([doomed[Symbol.asyncDispose](), doomed[Symbol.asyncDispose]()])
       await doomed[Symbol.asyncDispose]()
@@ -432,7 +462,7 @@ describe.each([
     })
 
     it('refuses what is pending', async () => {
-      const doomed = await openDevice({ worker, threads: 1 })
+      const doomed = await openDevice({ driver, worker, threads: 1 })
       const session = await doomed.load(longRun(4))
       const x: HostTensor = { dtype: 'float32', shape: [200, 200], data: new Float32Array(40_000) }
       const outcomes = Promise.allSettled([doomed.run(session, { x }, { y: toHost }), doomed.allocate(4), doomed.load(addition())])
@@ -442,7 +472,7 @@ describe.each([
 
     it('leaves nothing behind, however often', async () => {
       for (let round = 0; round < 30; round++) {
-        const other = await openDevice({ worker, threads: 1 })
+        const other = await openDevice({ driver, worker, threads: 1 })
         const session = await other.load(addition())
         const buffer = await other.allocate(4)
         const view: DeviceView = { buffer, dtype: 'float32', shape: [1], byteOffset: 0 }

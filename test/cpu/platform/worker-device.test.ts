@@ -6,8 +6,8 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { HostTensor } from '../../../src/base/dtype.ts'
 import { DisposedError, OptionError, RuntimeError } from '../../../src/base/errors.ts'
-import type { Device } from '../../../src/platform/device.ts'
-import { openDevice } from '../../../src/platform/open-device.ts'
+import type { Device, DeviceView } from '../../../src/platform/device.ts'
+import { openOrtCDevice } from '../../../src/platform/ort-c-device.ts'
 import { openWorkerDevice } from '../../../src/platform/worker-device.ts'
 import { addition, longRun } from './models.ts'
 
@@ -18,9 +18,11 @@ const square = (size: number): HostTensor => ({
   data: new Float32Array(size * size).fill(1 / size),
 })
 
-describe('a worker', () => {
+const openers = { worker: () => openWorkerDevice(settings), 'C API': () => openOrtCDevice(settings) }
+
+describe.each(Object.entries(openers))('a device (%s)', (_, open) => {
   it('leaves the event loop free during a run', async () => {
-    const device = await openDevice({ threads: 1 })
+    const device = await open()
     const session = await device.load(longRun(20))
     let running = true
     const run = device.run(session, { x: square(400) }, { y: { kind: 'host' } }).finally(() => {
@@ -34,14 +36,31 @@ describe('a worker', () => {
   })
 
   it('comes in numbers, each with numbers of its own', async () => {
-    const devices = await Promise.all(Array.from({ length: 12 }, () => openDevice({ threads: 1 })))
+    const devices = await Promise.all(Array.from({ length: 12 }, open))
     const sums = await Promise.all(devices.map((device, i) => addOn(device, i)))
     expect(sums).toEqual(devices.map((_, i) => i + 1))
     await Promise.all(devices.map((device) => device[Symbol.asyncDispose]()))
   })
 
+  it('takes the arrays as they are when the call is made', async () => {
+    const device = await open()
+    const session = await device.load(addition())
+    const view: DeviceView = { buffer: await device.allocate(4), dtype: 'float32', shape: [1], byteOffset: 0 }
+    const data = new Float32Array([1])
+    const [write, run] = [
+      device.write(view, data),
+      device.run(session, { x: view, y: { dtype: 'float32', shape: [1], data } }, { z: { kind: 'host' } }),
+    ]
+    structuredClone(data, { transfer: [data.buffer] })
+    await write
+    expect((await run).z?.data).toEqual(new Float32Array([2]))
+    await device[Symbol.asyncDispose]()
+  })
+})
+
+describe('a worker', () => {
   it('is not sent what cannot be sent', async () => {
-    const device = await openDevice({ threads: 1 })
+    const device = await openWorkerDevice(settings)
     const feeds = { x: { dtype: 'float32', shape: () => 1, data: new Float32Array(1) } as unknown as HostTensor }
     await expect(device.run(1, feeds, { z: { kind: 'host' } })).rejects.toThrow(OptionError)
     expect(await addOn(device, 2)).toBe(3)
@@ -102,7 +121,10 @@ function hash(text: string): number {
   return [...text].reduce((sum, character) => (sum * 31 + character.charCodeAt(0)) | 0, 7)
 }
 
-describe('a process with a worker', () => {
+describe.each([
+  ['worker', 'onnxruntime-node'],
+  ['C API', 'onnxruntime-c'],
+])('a process with a device (%s)', (_, driver) => {
   const root = fileURLToPath(new URL('../../..', import.meta.url))
 
   /** Runs TypeScript in a process of its own; the exit code is the answer. */
@@ -110,7 +132,7 @@ describe('a process with a worker', () => {
     const prelude = `
       import { openDevice } from './src/platform/open-device.ts'
       import { longRun } from './test/cpu/platform/models.ts'
-      const device = await openDevice({ threads: 1 })
+      const device = await openDevice({ threads: 2, driver: '${driver}' })
       const startRun = async () => {
         const session = await device.load(longRun(40))
         return device.run(session, { x: { dtype: 'float32', shape: [800, 800], data: new Float32Array(640_000) } }, { y: { kind: 'host' } })

@@ -44,7 +44,7 @@ function tracedAttend({ keyValueHeads }: Case, values: ReturnType<typeof valuesO
   const leaf = (name: string, { shape }: ReferenceValue) => input(name, 'float64', shape)
   const leaves = [leaf('query', query), leaf('key', key), leaf('value', value)] as const
   const folded = reshape(leaves[0], [batch, keyValueHeads, -1, headWidth])
-  return { leaves, folded, output: attend(folded, leaves[1], leaves[2], fixed(values.bias), scale) }
+  return { leaves, folded, output: attend(folded, leaves[1], leaves[2], fixed(values.bias), { scale }) }
 }
 
 const shapes = {

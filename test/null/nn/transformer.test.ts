@@ -152,7 +152,7 @@ describe('what does not fit is refused', () => {
     ['bad heads in one layer', { attention: (layer) => ({ heads: 4 - layer }) }],
     ['an unknown option', { dropout: 0.1 } as object],
     ['an unknown option of attention', { attention: { heads: 2, window: 4 } as AttentionOptions }],
-    ['an unknown option of one layer', { attention: (layer) => ({ heads: 2, ...(layer === 1 && { sinks: 1 }) }) }],
+    ['an unknown option of one layer', { attention: (layer) => ({ heads: 2, ...(layer === 1 && { window: 1 }) }) }],
   ]
   it.each(bad)('%s', (_name, options) => {
     expect(() => tinyTransformer(options)).toThrow(OptionError)

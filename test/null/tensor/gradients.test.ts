@@ -74,6 +74,7 @@ describe('second derivatives equal finite differences of first ones', () => {
     'power',
     'divide',
     'gelu',
+    'geluTanh',
     'gather',
     'slice',
     'max',

@@ -110,6 +110,7 @@ export const elementwiseSamples = {
   relu: unary(t.relu, 'checked', { values: awayFromZero }),
   erf: unary(t.erf, 'checked', { dtypes: ['float32', 'float16'] }),
   gelu: unary(t.gelu, 'checked', { dtypes: ['float32', 'float16'] }),
+  geluTanh: unary(t.geluTanh, 'checked', { dtypes: ['float32', 'float16'] }),
   floor: unary(t.floor, steps),
   ceil: unary(t.ceil, steps),
   round: unary(t.round, steps, { values: halves }),
