@@ -35,7 +35,9 @@ export async function openScratchFile(): Promise<ScratchFile> {
       let at = byteOffset
       for (const piece of pieces) {
         for (let done = 0; done < piece.byteLength; )
-          done += (await withPath('write', path, () => file.write(piece, done, Math.min(piece.byteLength - done, 2 ** 28), at + done))).bytesWritten
+          done += (
+            await withPath('write', path, () => file.write(piece, done, Math.min(piece.byteLength - done, 2 ** 28), at + done))
+          ).bytesWritten
         at += piece.byteLength
       }
       length = at

@@ -121,7 +121,8 @@ function checkSources(network: Module, sources: Sources): void {
     const shape = placedShape(stored.shape, placement)
     const whole = { dtype: isBlockType(stored.type) ? ('float32' as const) : stored.type, shape }
     if (matrix === undefined || String(shape) !== String(matrix.shape)) found.set(name, whole)
-    else for (const [part, { dtype, concreteShape }] of partsOf(matrix)) found.set(`${name}.${part}`, { dtype, shape: concreteShape })
+    else
+      for (const [part, { dtype, concreteShape }] of partsOf(matrix)) found.set(`${name}.${part}`, { dtype, shape: concreteShape })
   }
   checkFit(namedVariables(network), found, 'the checkpoint')
 }
@@ -152,7 +153,12 @@ async function keeperFor(network: Module, sources: Sources, mapped: boolean): Pr
   return convertedBytes < leastMapped ? attachingKeeper() : scratchKeeper()
 }
 
-async function fill(network: Module, sources: Sources, { signal, onProgress }: LoadWeightsOptions, keeper: WeightKeeper): Promise<void> {
+async function fill(
+  network: Module,
+  sources: Sources,
+  { signal, onProgress }: LoadWeightsOptions,
+  keeper: WeightKeeper,
+): Promise<void> {
   const variables = namedVariables(network)
   const matrices = quantizedIn(network)
   const total = [...sources.values()].reduce((sum, { stored }) => sum + stored.byteLength, 0)
