@@ -19,3 +19,16 @@ export function fromHalf(bits: number, dtype: 'float16' | 'bfloat16'): number {
   view.setUint16(0, bits)
   return dtype === 'float16' ? getFloat16(view, 0) : view.getFloat32(0)
 }
+
+/** What the last bit of a float16 is worth, by its exponent bits. */
+const lastBits = Float64Array.from({ length: 31 }, (_, exponent) => 2 ** (Math.max(exponent, 1) - 25))
+
+/** The float16 at a byte of a view, little-endian: `fromHalf` for loops over millions, where the library takes a microsecond each. */
+export function halfAt(view: DataView, byteOffset: number): number {
+  const bits = view.getUint16(byteOffset, true)
+  const exponent = (bits >>> 10) & 31
+  const fraction = bits & 1023
+  const sign = bits < 0x8000 ? 1 : -1
+  if (exponent === 31) return fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN
+  return sign * (exponent === 0 ? fraction : 1024 + fraction) * lastBits[exponent]!
+}

@@ -21,6 +21,7 @@ export {
   type OnnxValue,
   onnxTypeCodes,
 } from './onnx.ts'
+export { type OpenedSafetensors, openSafetensors } from './open-safetensors.ts'
 export { readSafetensor, readSafetensors, type Safetensors, safetensorsPieces, writeSafetensors } from './safetensors.ts'
 export {
   readSafetensorsHeader,
@@ -30,3 +31,5 @@ export {
   type SafetensorsLimits,
   safetensorsHeadBytes,
 } from './safetensors-header.ts'
+export { openShards, readSafetensorsIndex, type SafetensorsIndex } from './safetensors-index.ts'
+export { readStoredTensor } from './stored-values.ts'
