@@ -2,14 +2,15 @@ import type { ByteSource } from '../base/byte-source.ts'
 import type { TextTokenizer } from '../base/model.ts'
 import type { Placement } from '../base/placement.ts'
 import type { StoredTensors } from '../base/stored-tensor.ts'
-import { openSafetensors, openShards, readGguf, readSafetensorsIndex } from '../formats/index.ts'
+import { openSafetensors, openShards, readGguf, readSafetensorsIndex, readStoredTensor } from '../formats/index.ts'
 import { openFileSource } from '../platform/file-source.ts'
 import { exists, readFileBytes } from '../platform/files.ts'
 import { currentFolder } from '../platform/folders.ts'
 import { resolveInside } from '../platform/resolve-inside.ts'
 import { tokenizerFromGguf } from '../tokenizers/index.ts'
 import { checkCompanions } from '../train/index.ts'
-import { ggufConfig, ggufPlacement } from './gguf-model.ts'
+import { ggufModel } from './gguf-model.ts'
+import { ggufFactorTensors } from './gguf-places.ts'
 import { readJson, readTokenizer } from './model-files.ts'
 import type { TextSystem } from './system.ts'
 
@@ -77,15 +78,26 @@ async function openGguf(path: string): Promise<Checkpoint> {
   const file = await openFileSource(path)
   try {
     const { metadata, tensors } = await readGguf(file)
+    const { config, place } = ggufModel({ metadata, tensors }, await factorsOf(tensors))
     return {
-      config: ggufConfig(metadata, tensors),
+      config,
       tensors,
       readTokenizer: async () => tokenizerFromGguf(metadata),
-      place: (key, _system, options) => ggufPlacement(key, metadata, options),
+      place,
       [Symbol.asyncDispose]: () => file[Symbol.asyncDispose](),
     }
   } catch (error) {
     await file[Symbol.asyncDispose]()
     throw error
   }
+}
+
+/** Values of the small tensors that decide how positions are rotated. */
+async function factorsOf(tensors: StoredTensors): Promise<ReadonlyMap<string, ArrayLike<number>>> {
+  const factors = new Map<string, ArrayLike<number>>()
+  for (const name of ggufFactorTensors) {
+    const stored = tensors.get(name)
+    if (stored !== undefined) factors.set(name, (await readStoredTensor(stored)).data as Float32Array)
+  }
+  return factors
 }

@@ -4,7 +4,8 @@ import { MismatchError } from '../base/errors.ts'
 import { fromHalf } from '../base/half.ts'
 import type { Placement } from '../base/placement.ts'
 import type { BlockType, StoredTensor, StoredTensors } from '../base/stored-tensor.ts'
-import { isBlockType, readStoredTensor } from '../formats/index.ts'
+import { isBlockType } from '../formats/block-types.ts'
+import { readStoredTensor } from '../formats/index.ts'
 import {
   type BlockFormat,
   checkFit,
