@@ -62,6 +62,7 @@ export async function readRwkvCpp(source: ByteSource, given: RwkvCppLimits = {})
     tensors.set(name, tensor)
     offset = tensor.byteOffset + tensor.byteLength
   }
+  if (tensors.size === 0) throw new FormatError('rwkv.cpp: the file has no tensors', { fix: 'the file may be truncated' })
   return { vocabularySize: vocabularySize!, width: width!, layers: layers!, tensors }
 }
 
