@@ -17,7 +17,7 @@ import { openWorkerDevice } from './worker-device.ts'
  * const session = await device.load(modelBytes)
  */
 export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
-  checkDeviceOptions(options)
+  checkDeviceOptions(options, { drivers: ['onnxruntime-c', 'onnxruntime-node'] })
   const { threads = physicalCores(), spinning = false, worker = true, driver = 'auto' } = options
   const settings = { threads, spinning }
   const openBinding = (): Promise<Device> => (worker ? openWorkerDevice(settings) : openOrtDevice(settings, { load: loadRuntime }))
