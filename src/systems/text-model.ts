@@ -9,6 +9,13 @@ import type { Device } from '../platform/index.ts'
 import { type CompanionFiles, saveModule } from '../train/index.ts'
 import { openCheckpoint } from './checkpoint.ts'
 import { tokenizerFileName } from './model-files.ts'
+import {
+  applyQuantization,
+  declaredQuantization,
+  type QuantizationDeclaration,
+  quantizationOf,
+  withoutQuantization,
+} from './quantization.ts'
 import { systemForConfig } from './registry.ts'
 import { loadStoredWeights, type WeightsOption } from './stored-weights.ts'
 import type { LanguageModel, TextSystem } from './system.ts'
@@ -127,7 +134,9 @@ export async function loadModel(path: string, options: LoadModelOptions): Promis
   try {
     const { config, tensors } = checkpoint
     const system = await systemForConfig(config)
-    model = new OpenTextModel(system, system.readConfig(config), await checkpoint.readTokenizer(), device)
+    model = new OpenTextModel(system, system.readConfig(withoutQuantization(config)), await checkpoint.readTokenizer(), device)
+    const declared = declaredQuantization(config)
+    if (declared !== undefined) applyQuantization(model.network, declaredFor(declared, weights))
     const { options: settings } = model
     const place = (key: string) => checkpoint.place(key, system, settings)
     const mapped = device.info.driver !== 'onnxruntime-web'
@@ -141,13 +150,23 @@ export async function loadModel(path: string, options: LoadModelOptions): Promis
   }
 }
 
+/** A model that was saved quantised has no other weights to give. */
+function declaredFor(declared: QuantizationDeclaration, weights: WeightsOption): QuantizationDeclaration {
+  if (weights === 'stored') return declared
+  throw new OptionError(`weights ${JSON.stringify(weights)} of a model that is quantised already`, {
+    expected: "'stored'",
+    fix: 'load the model that it was made from',
+  })
+}
+
 /** Writes a model folder that `loadModel` reads back. It changes as a whole: whatever happens, it holds all old files or all new ones. */
 export async function saveModel(model: TextModel, folder: string): Promise<void> {
   await saveModule(folder, model.network, modelFiles(model))
 }
 
 /** The files that belong to a model besides its weights: configuration and tokenizer. */
-export function modelFiles({ system, options, tokenizer }: TextModel): CompanionFiles {
-  const config = `${JSON.stringify(system.writeConfig(options), null, 2)}\n`
+export function modelFiles({ system, options, tokenizer, network }: TextModel): CompanionFiles {
+  const settings = { ...system.writeConfig(options), quantization: quantizationOf(network) }
+  const config = `${JSON.stringify(settings, null, 2)}\n`
   return { 'config.json': config, [tokenizerFileName]: `${JSON.stringify(tokenizer.toJSON())}\n` }
 }
