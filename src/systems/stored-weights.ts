@@ -61,12 +61,12 @@ export async function loadStoredWeights(
   options: LoadWeightsOptions,
 ): Promise<AsyncDisposable> {
   const sources = sourcesOf(tensors, place)
-  quantizePlaces(network, sources, options.weights)
+  const matrices = quantizePlaces(network, sources, options.weights)
   nameVariables(network)
-  checkSources(network, sources)
+  checkSources(network, sources, matrices)
   const keeper = await keeperFor(network, sources, options.mapped)
   try {
-    await fill(network, sources, options, keeper)
+    await fill({ network, sources, matrices }, options, keeper)
   } catch (error) {
     await keeper[Symbol.asyncDispose]()
     throw error
@@ -85,16 +85,23 @@ function sourcesOf(tensors: StoredTensors, place: (key: string) => readonly Plac
   return sources
 }
 
+/** Quantised matrices that are to be filled from tensors of other types, by name. */
+type Matrices = ReadonlyMap<string, QuantizedMatrix>
+
 /** Puts empty quantised matrices where the checkpoint has blocks, or the caller wants them. */
-function quantizePlaces(network: Module, sources: Sources, weights: WeightsOption): void {
+function quantizePlaces(network: Module, sources: Sources, weights: WeightsOption): Matrices {
+  const matrices = new Map<string, QuantizedMatrix>()
   for (const { path, value } of [...placesIn(network)]) {
     const source = sources.get(`${path}.weight`)
     if (!(value instanceof WeightHolder) || source === undefined || value.weight instanceof QuantizedMatrix) continue
     const format = formatOf(source, weights)
     if (format === undefined) continue
     const [rows, columns] = value.weight.concreteShape as [number, number]
-    ;(value as { weight: QuantizedMatrix | Variable }).weight = new QuantizedMatrix(rows, columns, format)
+    const matrix = new QuantizedMatrix(rows, columns, format)
+    ;(value as { weight: QuantizedMatrix | Variable }).weight = matrix
+    matrices.set(`${path}.weight`, matrix)
   }
+  return matrices
 }
 
 function formatOf({ stored, placement }: Source, weights: WeightsOption): BlockFormat | undefined {
@@ -114,8 +121,7 @@ const roundedFormats: { readonly [Type in BlockType]?: BlockFormat } = {
 }
 
 /** Every variable has one tensor of its shape, and every tensor a variable. */
-function checkSources(network: Module, sources: Sources): void {
-  const matrices = quantizedIn(network)
+function checkSources(network: Module, sources: Sources, matrices: Matrices): void {
   const found = new Map<string, Omit<HostTensor, 'data'>>()
   for (const [name, { stored, placement }] of sources) {
     const matrix = matrices.get(name)
@@ -130,10 +136,6 @@ function checkSources(network: Module, sources: Sources): void {
 
 function partsOf({ blocks, scales }: QuantizedMatrix) {
   return [['blocks', blocks] as const, ['scales', scales] as const]
-}
-
-function quantizedIn(network: Module): Map<string, QuantizedMatrix> {
-  return new Map([...placesIn(network)].flatMap(({ path, value }) => (value instanceof QuantizedMatrix ? [[path, value]] : [])))
 }
 
 function placedShape(shape: readonly number[], { transpose, rows }: Placement): readonly number[] {
@@ -155,13 +157,11 @@ async function keeperFor(network: Module, sources: Sources, mapped: boolean): Pr
 }
 
 async function fill(
-  network: Module,
-  sources: Sources,
+  { network, sources, matrices }: { network: Module; sources: Sources; matrices: Matrices },
   { signal, onProgress }: LoadWeightsOptions,
   keeper: WeightKeeper,
 ): Promise<void> {
   const variables = namedVariables(network)
-  const matrices = quantizedIn(network)
   const total = [...sources.values()].reduce((sum, { stored }) => sum + stored.byteLength, 0)
   let loaded = 0
   for (const [name, source] of sources) {
