@@ -2,6 +2,15 @@ export type { TextStream, TextTokenizer, TokenizerFile } from '../base/model.ts'
 export { type BpeOptions, bpeTokenizer } from './bpe.ts'
 export { bytesTokenizer } from './bytes.ts'
 export { type CharactersOptions, charactersTokenizer, trainCharacters } from './characters.ts'
+export { encodeChat } from './chat-prompt.ts'
+export {
+  type ChatMessage,
+  type ChatTemplate,
+  type ChatTemplateOptions,
+  chatTemplate,
+  chatTemplateSource,
+  type RenderOptions,
+} from './chat-template.ts'
 export { type GgufMetadata, tokenizerFromGguf } from './gguf.ts'
 export { type LoadTokenizerOptions, loadTokenizer } from './load.ts'
 export { type Piece, type SentencePieceOptions, sentencePieceTokenizer } from './sentencepiece.ts'
