@@ -4,6 +4,13 @@ export { type ContextExtension, extendContext } from './families/extend-context.
 export type { RotaryScalingChoice } from './families/rotary-config.ts'
 export { type GgufFactors, type GgufModel, ggufModel } from './gguf-model.ts'
 export { ggufFactorTensors } from './gguf-places.ts'
+export {
+  applyQuantization,
+  declaredQuantization,
+  type QuantizationDeclaration,
+  quantizationOf,
+} from './quantization.ts'
+export { type QuantizeTextOptions, quantizeText, textCalibration } from './quantize-text.ts'
 export { loadSystem, systemForConfig, systemIds } from './registry.ts'
 export type { LanguageModel, TextSystem } from './system.ts'
 export { readTextData, type TextData, type TextDataOptions, type TokenizerChoice } from './text-data.ts'
