@@ -50,14 +50,21 @@ export interface ExtendOptions {
   readonly keep: 'append' | 'scratch'
   /** Which fed slots' logits come back. */
   readonly logits: 'last' | 'all' | 'none'
-  /** Also the last hidden states of the same slots. */
-  readonly hidden?: boolean
+  /** Also hidden states: `true` for what the head reads at the same slots. */
+  readonly hidden?: boolean | HiddenRequest
   readonly signal?: AbortSignal
+}
+
+export interface HiddenRequest {
+  /** Which fed slots'; needs no logits. */
+  readonly slots: 'last' | 'all'
+  /** What comes out of this layer, counted from 0, before any final norm. Default: what the head reads. Only layers that the stepper taps. */
+  readonly layer?: number
 }
 
 export interface Outputs {
   /** `[wanted slots, vocabulary]`, row-major. */
   readonly logits: Float32Array
-  /** `[wanted slots, width]`; present when asked for. */
+  /** `[slots, width]`; present when asked for. */
   readonly hidden?: Float32Array
 }

@@ -6,13 +6,14 @@ import type { ExtendOptions, Extension, Outputs, Stepper, StepperState } from '.
 import type { Device } from '../platform/device.ts'
 import { type CacheStorage, cacheStorages, type StorageName } from './cache-storage.ts'
 import { CachedState } from './cached-state.ts'
-import type { CallOutputs, Decoder, DecoderProgram } from './decoder-program.ts'
+import type { Decoder, DecoderProgram } from './decoder-program.ts'
 import {
   checkExtension,
   checkForgotten,
   checkFork,
   checkPath,
   checkRewind,
+  checkTap,
   parentsOf,
   refuseClosed,
   refuseForeign,
@@ -20,7 +21,8 @@ import {
 import { compileGrowing } from './growing-program.ts'
 import { KeyShifter } from './key-shifter.ts'
 import { capacityStep, KeyValueCache } from './key-value-cache.ts'
-import { type CachedExtension, type Lane, laneOf, packLanes, wantedCount } from './lanes.ts'
+import { type CachedExtension, type Lane, laneOf, packLanes } from './lanes.ts'
+import { OutputCutter } from './output-cutter.ts'
 import { decodeSnapshot, encodeSnapshot, fingerprint, snapshotData } from './snapshot.ts'
 import { compileWriting } from './writing-program.ts'
 
@@ -37,6 +39,8 @@ export interface StepperOptions {
   readonly storage?: StorageName
   /** Most tokens of several prompts that are computed packed in one call. Default 512; 0: each prompt in a call of its own. */
   readonly packing?: number
+  /** Layers, counted from 0, whose hidden states `extend` can be asked for. Default: none. */
+  readonly taps?: readonly number[]
 }
 
 /** A stepper that owns native memory. */
@@ -79,13 +83,14 @@ class CachedStepper implements CacheStepper<CachedState> {
   readonly #shifter: KeyShifter
   readonly #storage: StorageName
   readonly #packing: number
+  readonly #taps: readonly number[]
   #fingerprint: Promise<string> | undefined
   readonly #states = new Set<CachedState>()
   readonly #queue = new SerialQueue()
   #disposed = false
 
   constructor(decoder: Decoder, options: StepperOptions) {
-    const { device, frozen = true, storage: name = 'float32', packing = 512 } = options
+    const { device, frozen = true, storage: name = 'float32', packing = 512, taps = [] } = options
     const { backbone } = decoder
     const storage = cacheStorages[name]
     const kind = cacheKind(decoder, options, storage)
@@ -93,6 +98,7 @@ class CachedStepper implements CacheStepper<CachedState> {
     this.contextLength = backbone.context
     this.#storage = name
     this.#packing = packing
+    this.#taps = checkedTaps(taps, backbone.layers.length)
     this.#shifter = new KeyShifter(decoder, device)
     this.#cache = new KeyValueCache({
       device,
@@ -102,7 +108,7 @@ class CachedStepper implements CacheStepper<CachedState> {
       held: () => this.#states,
     })
     const compile = kind === 'growing' ? compileGrowing : compileWriting
-    this.#program = compile(decoder, { device, frozen, storage, cache: this.#cache })
+    this.#program = compile(decoder, { device, frozen, storage, taps, cache: this.#cache })
   }
 
   memory(): { states: number; cacheBytes: number } {
@@ -122,6 +128,7 @@ class CachedStepper implements CacheStepper<CachedState> {
     const states = batch.map(({ state }) => state)
     return this.#inTurn(states, async () => {
       checkExtension(batch, options, this)
+      checkTap(options, this.#taps)
       options.signal?.throwIfAborted()
       await this.#reserve(batch)
       const outputs = new Map<CachedState, Outputs>()
@@ -288,15 +295,16 @@ class CachedStepper implements CacheStepper<CachedState> {
     // The new slots are written over older scratch, whether or not the call then succeeds.
     for (const { extension } of pieces) extension.state.scratch = undefined
     const result = await this.#program.run(lanes, options)
-    const total = pieces.reduce((sum, { extension }) => sum + wantedCount(extension.tokens.length, options.logits), 0)
-    let at = 0
+    const cut = new OutputCutter(
+      result,
+      options,
+      pieces.map(({ extension }) => extension.tokens.length),
+    )
     for (const { lane, extension, offset } of pieces) {
       const { state, tokens } = extension
       if (state.row !== lane.row)
         await this.#cache.copySlots({ row: lane.row, slot: offset }, { row: state.row, slot: 0 }, tokens.length)
-      const count = wantedCount(tokens.length, options.logits)
-      outputs.set(state, sliceOutputs(result, at, count, total))
-      at += count
+      outputs.set(state, cut.next(tokens.length))
     }
   }
 
@@ -361,18 +369,15 @@ const stepperSchema = v.strictObject({
   cache: v.optional(v.picklist(['growing', 'writing'])),
   storage: v.optional(v.picklist(Object.keys(cacheStorages) as StorageName[])),
   packing: v.optional(wholeNumber(0)),
+  taps: v.optional(v.array(wholeNumber(0))),
 })
 
 export function checkStepperOptions(options: StepperOptions): void {
   checkOptions(stepperSchema, options, 'stepper')
 }
 
-/** Rows `at` to `at + count` of `total`. */
-function sliceOutputs({ logits, hidden }: CallOutputs, at: number, count: number, total: number): Outputs {
-  const part = (data: Float32Array) => {
-    const width = data.length / total
-    return count === total ? data : data.slice(at * width, (at + count) * width)
-  }
-  if (total === 0) return { logits }
-  return hidden === undefined ? { logits: part(logits) } : { logits: part(logits), hidden: part(hidden) }
+function checkedTaps(taps: readonly number[], layers: number): readonly number[] {
+  const strange = taps.find((layer) => layer >= layers)
+  if (strange !== undefined) throw new OptionError(`stepper: taps layer ${strange}`, { expected: `layers below ${layers}` })
+  return taps
 }

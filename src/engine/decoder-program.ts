@@ -1,9 +1,10 @@
 import { roles } from '../base/slots.ts'
-import type { ExtendOptions } from '../decode/stepper.ts'
-import type { Transformer } from '../nn/transformer.ts'
+import type { ExtendOptions, HiddenRequest } from '../decode/stepper.ts'
+import type { BackboneOutput, Transformer } from '../nn/transformer.ts'
 import type { Device } from '../platform/device.ts'
 import { expand, gather, int32, reshape, scalar, type Tensor, type Trace, type Variable } from '../tensor/index.ts'
 import type { CacheStorage } from './cache-storage.ts'
+import { hiddenRequest } from './extension.ts'
 import type { KeyValueCache } from './key-value-cache.ts'
 import type { Lane } from './lanes.ts'
 
@@ -19,9 +20,11 @@ export interface ProgramSettings {
   readonly frozen: boolean
   readonly cache: KeyValueCache
   readonly storage: CacheStorage
+  /** Layers whose hidden states can be asked for. */
+  readonly taps: readonly number[]
 }
 
-/** Rows of the wanted slots, in the order of lanes and pieces. */
+/** Rows of the wanted and of the shown slots, in the order of lanes and pieces. */
 export interface CallOutputs {
   readonly logits: Float32Array
   readonly hidden?: Float32Array
@@ -51,8 +54,9 @@ export const slotInputs = {
   /** Intervals of the forest of fed slots: an ancestor's holds its descendants'. */
   enter: int32('B', 'T'),
   exit: int32('B', 'T'),
-  /** Which fed slots' outputs are wanted, counted through `[batch, slot]`. */
+  /** Which fed slots' logits are wanted, and whose hidden states, counted through `[batch, slot]`. */
   wanted: int32('N'),
+  shown: int32('H'),
 }
 
 /** Columns of slots that are fed now: drafts of a tree until they are committed. */
@@ -69,23 +73,38 @@ export function freshColumns({
   return { group: position, position0: position, enter, exit, parent: same(0), role: same(roles.clean), segment: same(0) }
 }
 
-/** What is read of the wanted slots of hidden states `[batch, slot, width]`. */
-export function readouts({ backbone, head }: Decoder, hidden: Tensor, wanted: Tensor) {
-  const read = gather(reshape(hidden, [-1, backbone.width]), wanted)
-  return { logits: head.logits(read), hidden: read }
+/** Names of the outputs with the hidden states of a layer, or those that the head reads. */
+type HiddenName = 'hidden' | `tap.${number}`
+type Readouts = { readonly logits: Tensor } & { readonly [Name in HiddenName]?: Tensor }
+
+/** What is read of hidden states `[batch, slot, width]`: logits of the wanted slots, and the states of the shown ones. */
+export function readouts(
+  { backbone, head }: Decoder,
+  { hidden, layers }: BackboneOutput,
+  slots: { wanted: Tensor; shown: Tensor },
+  taps: readonly number[],
+): Readouts {
+  const rows = (states: Tensor, which: Tensor) => gather(reshape(states, [-1, backbone.width]), which)
+  const tapped = taps.map((layer) => [`tap.${layer}`, rows(layers[layer]!, slots.shown)] as const)
+  return { logits: head.logits(rows(hidden, slots.wanted)), hidden: rows(hidden, slots.shown), ...Object.fromEntries(tapped) }
 }
 
 /** Names of the outputs that a call brings back. */
-export function fetched({ logits, hidden }: Pick<ExtendOptions, 'logits' | 'hidden'>): ('logits' | 'hidden')[] {
-  if (logits === 'none') return []
-  return hidden === true ? ['logits', 'hidden'] : ['logits']
+export function fetched(options: Pick<ExtendOptions, 'logits' | 'hidden'>): string[] {
+  const request = hiddenRequest(options)
+  return [...(options.logits === 'none' ? [] : ['logits']), ...(request === undefined ? [] : [hiddenName(request)])]
+}
+
+function hiddenName({ layer }: HiddenRequest): HiddenName {
+  return layer === undefined ? 'hidden' : `tap.${layer}`
 }
 
 /** Host arrays of what a run brought back. */
-export function callOutputs(result: {
-  readonly logits?: { readonly data: unknown }
-  readonly hidden?: { readonly data: unknown }
-}): CallOutputs {
+export function callOutputs(
+  result: Readonly<Record<string, { readonly data: unknown }>>,
+  options: Pick<ExtendOptions, 'logits' | 'hidden'>,
+): CallOutputs {
   const logits = (result.logits?.data ?? new Float32Array(0)) as Float32Array
-  return result.hidden === undefined ? { logits } : { logits, hidden: result.hidden.data as Float32Array }
+  const request = hiddenRequest(options)
+  return request === undefined ? { logits } : { logits, hidden: result[hiddenName(request)]!.data as Float32Array }
 }

@@ -7,8 +7,10 @@ import type { Extension, Outputs, Stepper, StepperState } from '../decode/steppe
 import { packPrompts } from './pack-prompts.ts'
 
 export interface EmbedOptions {
-  /** `mean` of all last hidden states, or that of the `last` token. Default `mean`. */
+  /** `mean` of all tokens' hidden states, or that of the `last` token. Default `mean`. */
   readonly pooling?: 'mean' | 'last' | undefined
+  /** Of what comes out of this layer, counted from 0, which the stepper must tap. Default: what the head reads. */
+  readonly layer?: number | undefined
   /** Scale to length 1; a vector of zeros stays. Default true. */
   readonly normalize?: boolean | undefined
   /**
@@ -16,13 +18,14 @@ export interface EmbedOptions {
    * several in one row, as chains of a tree, with next to no padding (ByteTransformer, arXiv:2210.03052). Same vectors. Default `bucketed`.
    */
   readonly batching?: 'padded' | 'bucketed' | 'packed' | undefined
-  /** Most slots of one call, padding included; a single sequence may have more. Default: 16 MiB of logits. */
+  /** Most slots of one call, padding included; a single sequence may have more. Default 4096. */
   readonly positionsPerCall?: number | undefined
   readonly signal?: AbortSignal | undefined
 }
 
 const schema = v.strictObject({
   pooling: v.optional(v.picklist(['mean', 'last'])),
+  layer: v.optional(wholeNumber(0)),
   normalize: v.optional(v.boolean()),
   batching: v.optional(v.picklist(['padded', 'bucketed', 'packed'])),
   positionsPerCall: v.optional(wholeNumber(1)),
@@ -44,7 +47,7 @@ export async function embed<State extends StepperState>(
   checkOptions(schema, options, 'embed')
   const { pooling = 'mean', normalize = true, batching = 'bucketed', signal } = options
   checkSignal(signal)
-  const { positionsPerCall = Math.max(1, Math.floor(2 ** 22 / stepper.vocabularySize)) } = options
+  const { layer, positionsPerCall = 4096 } = options
   const checked = sequences.map((sequence, i) => checkedSequence(stepper, sequence, i))
   const vectors = new Array<Float32Array>(checked.length)
   const states: State[] = []
@@ -54,10 +57,11 @@ export async function embed<State extends StepperState>(
       while (states.length < rows.length) states.push(await stepper.open())
       const batch = rows.map((row, i) => extensionOf(states[i]!, row, checked))
       // The last slot of a packed row is that of its last sequence only.
-      const logits = pooling === 'last' && batching !== 'packed' ? 'last' : 'all'
-      const outputs = await stepper.extend(batch, { keep: 'scratch', logits, hidden: true, ...(signal && { signal }) })
+      const slots = pooling === 'last' && batching !== 'packed' ? 'last' : 'all'
+      const hidden = { slots, ...(layer !== undefined && { layer }) } as const
+      const outputs = await stepper.extend(batch, { keep: 'scratch', logits: 'none', hidden, ...(signal && { signal }) })
       for (const [i, row] of rows.entries())
-        for (const { index, vector } of pooled(outputs[i]!, row, checked, pooling, logits))
+        for (const { index, vector } of pooled(outputs[i]!, row, checked, pooling, slots))
           vectors[index] = normalize ? unit(vector) : vector
     }
     signal?.throwIfAborted()

@@ -1,8 +1,8 @@
 import * as v from 'valibot'
 import { ContextError, DisposedError, OptionError } from '../base/errors.ts'
-import { checkOptions } from '../base/options.ts'
+import { checkOptions, wholeNumber } from '../base/options.ts'
 import { treeIntervals } from '../base/visibility.ts'
-import type { ExtendOptions, Extension, StepperState } from '../decode/stepper.ts'
+import type { ExtendOptions, Extension, HiddenRequest, StepperState } from '../decode/stepper.ts'
 
 /** A state as the checks see it. */
 export interface ClosableState extends StepperState {
@@ -37,9 +37,27 @@ export function treeColumns(parents: readonly number[]): { readonly enter: Int32
 const optionsSchema = v.strictObject({
   keep: v.picklist(['append', 'scratch']),
   logits: v.picklist(['last', 'all', 'none']),
-  hidden: v.optional(v.boolean()),
+  hidden: v.optional(
+    v.union([v.boolean(), v.strictObject({ slots: v.picklist(['last', 'all']), layer: v.optional(wholeNumber(0)) })]),
+  ),
   signal: v.optional(v.instance(AbortSignal)),
 })
+
+/** Which hidden states a call brings back; undefined for none. */
+export function hiddenRequest({ logits, hidden }: Pick<ExtendOptions, 'logits' | 'hidden'>): HiddenRequest | undefined {
+  if (typeof hidden === 'object') return hidden
+  return hidden === true && logits !== 'none' ? { slots: logits } : undefined
+}
+
+/** Throws OptionError when a call asks for a layer that the stepper does not tap. */
+export function checkTap(options: ExtendOptions, taps: readonly number[]): void {
+  const layer = hiddenRequest(options)?.layer
+  if (layer === undefined || taps.includes(layer)) return
+  throw new OptionError(`hidden states of layer ${layer}`, {
+    expected: taps.length === 0 ? 'those of the last layer' : `a layer that is tapped: ${taps.join(', ')}`,
+    fix: 'open the stepper with this layer in `taps`',
+  })
+}
 
 /** Checks a whole batch before any of it runs. Throws DisposedError, OptionError or ContextError. */
 export function checkExtension(

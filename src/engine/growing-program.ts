@@ -38,24 +38,24 @@ export function compileGrowing(decoder: Decoder, settings: ProgramSettings): Dec
     },
     async run(lanes, options) {
       const rows = settings.cache.window(lanes[0]!.row, lanes.length)
-      return callOutputs(await program.run(feedsOf(lanes, options.logits), { rows, only: fetched(options) }))
+      return callOutputs(await program.run(feedsOf(lanes, options), { rows, only: fetched(options) as never[] }), options)
     },
     weights: weightsOf(program.trace, settings.cache),
     dispose: () => program.dispose(),
   }
 }
 
-function feedsOf(lanes: readonly Lane[], logits: Parameters<typeof slotFeeds>[1]) {
+function feedsOf(lanes: readonly Lane[], options: Parameters<typeof slotFeeds>[1]) {
   const last = Int32Array.from(lanes, ({ start, tokens }) => start + tokens.length - 1)
   const before = Int32Array.from({ length: Math.max(...lanes.map(({ start }) => start)) }, (_, i) => i)
-  return { ...slotFeeds(lanes, logits), last, total: Int32Array.of(Math.max(...last) + 1), before }
+  return { ...slotFeeds(lanes, options), last, total: Int32Array.of(Math.max(...last) + 1), before }
 }
 
-function compileDecoder(decoder: Decoder, { cache, device, frozen }: ProgramSettings) {
+function compileDecoder(decoder: Decoder, { cache, device, frozen, taps }: ProgramSettings) {
   const { backbone } = decoder
   return compile(
     inputs,
-    ({ ids, position, enter, exit, wanted, last, total, before }) => {
+    ({ ids, position, enter, exit, wanted, shown, last, total, before }) => {
       const places = unsqueeze(before, 0)
       const past = {
         kind: 'growing' as const,
@@ -67,12 +67,12 @@ function compileDecoder(decoder: Decoder, { cache, device, frozen }: ProgramSett
       }
       const columns = freshColumns({ position, enter, exit })
       const embedded = backbone.embed(ids, position)
-      const { hidden, added } = backbone.forward({ embedded, position, columns, visibility: tree, past })
+      const output = backbone.forward({ embedded, position, columns, visibility: tree, past })
       const grown = cache.layers.flatMap(({ key, value }, i) => [
-        assign(key[0]!, added[i]!.key),
-        assign(value[0]!, added[i]!.value),
+        assign(key[0]!, output.added[i]!.key),
+        assign(value[0]!, output.added[i]!.value),
       ])
-      return { ...readouts(decoder, hidden, wanted), grown }
+      return { ...readouts(decoder, output, { wanted, shown }, taps), grown }
     },
     { device, frozen, inPlace: true, name: 'decoder' },
   )

@@ -1,6 +1,6 @@
 import type { ExtendOptions, Extension } from '../decode/stepper.ts'
 import type { CachedState } from './cached-state.ts'
-import { depthsOf, parentsOf, treeColumns } from './extension.ts'
+import { depthsOf, hiddenRequest, parentsOf, treeColumns } from './extension.ts'
 
 export type CachedExtension = Extension<CachedState>
 
@@ -67,11 +67,12 @@ export function packLanes(extensions: readonly CachedExtension[], capacity: numb
 const matrix = (data: Int32Array, shape: readonly number[]) => ({ dtype: 'int32' as const, shape, data })
 
 /** What every decoder program is fed of its lanes, `[lane, slot]`, padded to the longest: no real slot sees padding. */
-export function slotFeeds(lanes: readonly Lane[], logits: ExtendOptions['logits']) {
+export function slotFeeds(lanes: readonly Lane[], options: Pick<ExtendOptions, 'logits' | 'hidden'>) {
   const width = Math.max(...lanes.map(({ tokens }) => tokens.length))
   const size = lanes.length * width
   const [ids, position, enter, exit] = [new Int32Array(size), new Int32Array(size), new Int32Array(size), new Int32Array(size)]
-  const wanted: number[] = []
+  const [wanted, shown]: [number[], number[]] = [[], []]
+  const hidden = hiddenRequest(options)?.slots ?? 'none'
   for (const [i, { tokens, parents, start, pieces }] of lanes.entries()) {
     const forest = [...parents, ...new Array<number>(width - tokens.length).fill(-1)]
     const intervals = treeColumns(forest)
@@ -81,7 +82,9 @@ export function slotFeeds(lanes: readonly Lane[], logits: ExtendOptions['logits'
     exit.set(intervals.exit, i * width)
     for (const { extension, offset } of pieces) {
       const count = extension.tokens.length
-      for (let slot = count - wantedCount(count, logits); slot < count; slot++) wanted.push(i * width + offset + slot)
+      const first = i * width + offset
+      for (let slot = count - wantedCount(count, options.logits); slot < count; slot++) wanted.push(first + slot)
+      for (let slot = count - wantedCount(count, hidden); slot < count; slot++) shown.push(first + slot)
     }
   }
   const shape = [lanes.length, width]
@@ -91,10 +94,11 @@ export function slotFeeds(lanes: readonly Lane[], logits: ExtendOptions['logits'
     enter: matrix(enter, shape),
     exit: matrix(exit, shape),
     wanted: Int32Array.from(wanted),
+    shown: Int32Array.from(shown),
   }
 }
 
 /** How many of an extension's slots have outputs. */
-export function wantedCount(count: number, logits: ExtendOptions['logits']): number {
-  return logits === 'all' ? count : Number(logits === 'last')
+export function wantedCount(count: number, slots: ExtendOptions['logits']): number {
+  return slots === 'all' ? count : Number(slots === 'last')
 }

@@ -1,8 +1,9 @@
+import type { HostTensor } from '../base/dtype.ts'
 import { DisposedError } from '../base/errors.ts'
 import { SerialQueue } from '../base/serial.ts'
 import { tree } from '../base/visibility.ts'
 import type { ExtendOptions, Extension, Outputs, StepperState } from '../decode/stepper.ts'
-import { compile, int32, reshape } from '../tensor/index.ts'
+import { compile, int32, reshape, type Tensor } from '../tensor/index.ts'
 import { checkStepperOptions, type OwnedStepper, type StepperOptions } from './cached-stepper.ts'
 import { type Decoder, freshColumns } from './decoder-program.ts'
 import {
@@ -10,7 +11,9 @@ import {
   checkFork,
   checkPath,
   checkRewind,
+  checkTap,
   depthsOf,
+  hiddenRequest,
   parentsOf,
   refuseClosed,
   refuseForeign,
@@ -36,15 +39,21 @@ class RecomputeState implements StepperState {
 type RecomputeProgram = ReturnType<typeof compileForward>
 
 /** All slots of one sequence at once, with no cache: committed ones as a chain, scratch ones as a tree behind it. */
-function compileForward({ backbone, head }: Decoder, { device, frozen = true }: StepperOptions) {
+function compileForward({ backbone, head }: Decoder, { device, frozen = true, taps = [] }: StepperOptions) {
   const inputs = { ids: int32(1, 'T'), position: int32(1, 'T'), enter: int32(1, 'T'), exit: int32(1, 'T') }
   return compile(
     inputs,
     ({ ids, position, enter, exit }) => {
       const columns = freshColumns({ position, enter, exit })
-      const { hidden } = backbone.forward({ embedded: backbone.embed(ids, position), position, columns, visibility: tree })
+      const { hidden, layers } = backbone.forward({
+        embedded: backbone.embed(ids, position),
+        position,
+        columns,
+        visibility: tree,
+      })
       const rows = reshape(hidden, [-1, backbone.width])
-      return { logits: head.logits(rows), hidden: rows }
+      const tapped = taps.map((layer) => [`tap.${layer}`, reshape(layers[layer]!, [-1, backbone.width])] as const)
+      return { logits: head.logits(rows), hidden: rows, ...(Object.fromEntries(tapped) as Record<string, Tensor>) }
     },
     { device, frozen, name: 'recompute' },
   )
@@ -61,6 +70,7 @@ class RecomputeStepper implements OwnedStepper<RecomputeState> {
   readonly contextLength: number
   readonly canRewind = true
   readonly #program: RecomputeProgram
+  readonly #taps: readonly number[]
   readonly #queue = new SerialQueue()
   #states = 0
   #disposed = false
@@ -68,6 +78,7 @@ class RecomputeStepper implements OwnedStepper<RecomputeState> {
   constructor(decoder: Decoder, options: StepperOptions) {
     this.vocabularySize = decoder.backbone.vocabularySize
     this.contextLength = decoder.backbone.context
+    this.#taps = options.taps ?? []
     this.#program = compileForward(decoder, options)
   }
 
@@ -117,6 +128,7 @@ class RecomputeStepper implements OwnedStepper<RecomputeState> {
     const states = batch.map(({ state }) => state)
     return this.#inTurn(states, async () => {
       checkExtension(batch, options, this)
+      checkTap(options, this.#taps)
       options.signal?.throwIfAborted()
       const outputs: Outputs[] = []
       for (const extension of batch) outputs.push(await this.#extendOne(extension, options))
@@ -185,7 +197,7 @@ class RecomputeStepper implements OwnedStepper<RecomputeState> {
     })
   }
 
-  async #extendOne({ state, tokens, parents }: Extension<RecomputeState>, { logits, hidden }: ExtendOptions): Promise<Outputs> {
+  async #extendOne({ state, tokens, parents }: Extension<RecomputeState>, options: ExtendOptions): Promise<Outputs> {
     const known = state.tokens.length
     const chain = Array.from({ length: known }, (_, i) => i - 1)
     const behind = parentsOf(tokens.length, parents).map((parent) => (parent < 0 ? known - 1 : known + parent))
@@ -194,12 +206,12 @@ class RecomputeStepper implements OwnedStepper<RecomputeState> {
     const row = (data: Int32Array) => ({ dtype: 'int32' as const, shape: [1, all.length], data })
     const ids = Int32Array.from([...state.tokens, ...Array.from(tokens)])
     const feeds = { ids: row(ids), position: row(Int32Array.from(depthsOf(all))), enter: row(enter), exit: row(exit) }
-    const result = await this.#program.run(feeds)
-    const first = logits === 'all' ? known : logits === 'last' ? all.length - 1 : all.length
-    const part = ({ data, shape }: { data: unknown; shape: readonly number[] }) =>
-      (data as Float32Array).slice(first * shape.at(-1)!)
-    return hidden === true && logits !== 'none'
-      ? { logits: part(result.logits), hidden: part(result.hidden) }
-      : { logits: part(result.logits) }
+    const result: Readonly<Record<string, HostTensor>> = await this.#program.run(feeds)
+    const part = ({ data, shape }: { data: unknown; shape: readonly number[] }, slots: ExtendOptions['logits']) =>
+      (data as Float32Array).slice((slots === 'all' ? known : slots === 'last' ? all.length - 1 : all.length) * shape.at(-1)!)
+    const outputs = { logits: part(result.logits!, options.logits) }
+    const request = hiddenRequest(options)
+    if (request === undefined) return outputs
+    return { ...outputs, hidden: part(result[request.layer === undefined ? 'hidden' : `tap.${request.layer}`]!, request.slots) }
   }
 }

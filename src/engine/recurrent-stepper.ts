@@ -4,7 +4,17 @@ import type { ExtendOptions, Extension, Outputs, StepperState } from '../decode/
 import { assignRows, compile, int32, type Tensor } from '../tensor/index.ts'
 import type { OwnedStepper, StepperOptions } from './cached-stepper.ts'
 import { checkStepperOptions } from './cached-stepper.ts'
-import { checkExtension, checkFork, checkPath, parentsOf, refuseClosed, refuseForeign } from './extension.ts'
+import {
+  checkExtension,
+  checkFork,
+  checkPath,
+  checkTap,
+  hiddenRequest,
+  parentsOf,
+  refuseClosed,
+  refuseForeign,
+} from './extension.ts'
+import { wantedCount } from './lanes.ts'
 import { RowStore } from './row-store.ts'
 import { decodeSnapshot, encodeSnapshot, fingerprint, snapshotData } from './snapshot.ts'
 
@@ -86,6 +96,7 @@ class RecurrentStepper implements OwnedStepper<RecurrentState> {
     const states = batch.map(({ state }) => state)
     return this.#inTurn(states, async () => {
       checkExtension(batch, options, this)
+      checkTap(options, [])
       options.signal?.throwIfAborted()
       return options.keep === 'append' ? this.#append(batch, options) : this.#draft(batch, options)
     })
@@ -218,18 +229,15 @@ class RecurrentStepper implements OwnedStepper<RecurrentState> {
     chains: readonly (RecurrentExtension & { readonly rows: readonly number[] })[],
     options: ExtendOptions,
   ): Promise<Outputs[]> {
-    const collected = chains.map((): Outputs[] => [])
+    const collected = chains.map((): Required<Outputs>[] => [])
     const longest = Math.max(...chains.map(({ tokens }) => tokens.length))
     for (let i = 0; i < longest; i++) {
-      const now = chains.flatMap(({ tokens, rows }, c) =>
-        i < tokens.length ? [{ c, row: rows[0]!, token: tokens[i]!, isLast: i === tokens.length - 1 }] : [],
-      )
-      const results = await this.#read(now, options)
-      for (const [r, { c, isLast }] of now.entries())
-        if (options.logits === 'all' || (options.logits === 'last' && isLast)) collected[c]!.push(results[r]!)
+      const now = chains.flatMap(({ tokens, rows }, c) => (i < tokens.length ? [{ c, row: rows[0]!, token: tokens[i]! }] : []))
+      const results = await this.#read(now)
+      for (const [r, { c }] of now.entries()) collected[c]!.push(results[r]!)
       options.signal?.throwIfAborted()
     }
-    return collected.map(joined)
+    return collected.map((each) => joined(each, options))
   }
 
   /** Every slot of a tree has a row of its own, which begins as its parent's. */
@@ -239,12 +247,12 @@ class RecurrentStepper implements OwnedStepper<RecurrentState> {
       this.#dropScratch(state)
       const tree = parentsOf(tokens.length, parents)
       const rows: number[] = []
-      const results: Outputs[] = []
+      const results: Required<Outputs>[] = []
       try {
         for (const [slot, parent] of tree.entries()) {
           rows.push(await this.#rows.take())
           await this.#rows.copy(parent < 0 ? state.row : rows[parent]!, rows[slot]!)
-          results.push(...(await this.#read([{ row: rows[slot]!, token: tokens[slot]! }], options)))
+          results.push(...(await this.#read([{ row: rows[slot]!, token: tokens[slot]! }])))
           options.signal?.throwIfAborted()
         }
       } catch (error) {
@@ -252,14 +260,14 @@ class RecurrentStepper implements OwnedStepper<RecurrentState> {
         throw error
       }
       state.scratch = { parents: tree, rows }
-      outputs.push(joined(options.logits === 'all' ? results : options.logits === 'last' ? results.slice(-1) : []))
+      outputs.push(joined(results, options))
     }
     return outputs
   }
 
   /** One call for each run of neighbouring rows. */
-  async #read(readings: readonly Reading[], { hidden: wantsHidden }: ExtendOptions): Promise<Outputs[]> {
-    const outputs = new Map<number, Outputs>()
+  async #read(readings: readonly Reading[]): Promise<Required<Outputs>[]> {
+    const outputs = new Map<number, Required<Outputs>>()
     for (const run of neighbours(readings)) {
       const rows = new Map([[this.#rows.variable, { start: run[0]!.row, count: run.length }]])
       const ids = Int32Array.from(run, ({ token }) => token)
@@ -272,7 +280,7 @@ class RecurrentStepper implements OwnedStepper<RecurrentState> {
           const width = (data as Float32Array).length / run.length
           return (data as Float32Array).slice(i * width, (i + 1) * width)
         }
-        outputs.set(row, wantsHidden ? { logits: part(logits), hidden: part(hidden) } : { logits: part(logits) })
+        outputs.set(row, { logits: part(logits), hidden: part(hidden) })
       }
     }
     return readings.map(({ row }) => outputs.get(row)!)
@@ -304,17 +312,21 @@ function neighbours(readings: readonly Reading[]): Reading[][] {
   return runs
 }
 
-/** Outputs of slots one after another, as those of one extension. */
-function joined(outputs: readonly Outputs[]): Outputs {
-  const all = (arrays: readonly Float32Array[]) => {
-    const result = new Float32Array(arrays.reduce((length, each) => length + each.length, 0))
-    let at = 0
-    for (const each of arrays) {
-      result.set(each, at)
-      at += each.length
-    }
-    return result
+/** Outputs of slots one after another, as a call asked for those of one extension. */
+function joined(slots: readonly Required<Outputs>[], options: ExtendOptions): Outputs {
+  const of = (which: ExtendOptions['logits'], part: 'logits' | 'hidden') =>
+    concatenated(slots.slice(slots.length - wantedCount(slots.length, which)).map((each) => each[part]))
+  const request = hiddenRequest(options)
+  const logits = of(options.logits, 'logits')
+  return request === undefined ? { logits } : { logits, hidden: of(request.slots, 'hidden') }
+}
+
+function concatenated(arrays: readonly Float32Array[]): Float32Array {
+  const result = new Float32Array(arrays.reduce((length, each) => length + each.length, 0))
+  let at = 0
+  for (const each of arrays) {
+    result.set(each, at)
+    at += each.length
   }
-  const logits = all(outputs.map((each) => each.logits))
-  return outputs[0]?.hidden === undefined ? { logits } : { logits, hidden: all(outputs.map((each) => each.hidden!)) }
+  return result
 }

@@ -32,23 +32,23 @@ export function compileWriting(decoder: Decoder, settings: ProgramSettings): Dec
     calls: (lanes) => (lanes.length === 0 ? [] : [lanes]),
     async run(lanes, options) {
       const feeds = {
-        ...slotFeeds(lanes, options.logits),
+        ...slotFeeds(lanes, options),
         start: Int32Array.from(lanes, ({ start }) => start),
         count: Int32Array.from(lanes, ({ tokens }) => tokens.length),
       }
       const rows = settings.cache.window(lanes[0]!.row, lanes.length)
-      return callOutputs(await program.run(feeds, { rows, only: fetched(options) }))
+      return callOutputs(await program.run(feeds, { rows, only: fetched(options) as never[] }), options)
     },
     weights: weightsOf(program.trace, settings.cache),
     dispose: () => program.dispose(),
   }
 }
 
-function compileDecoder(decoder: Decoder, { cache, device, frozen, storage }: ProgramSettings) {
+function compileDecoder(decoder: Decoder, { cache, device, frozen, storage, taps }: ProgramSettings) {
   const { backbone } = decoder
   return compile(
     inputs,
-    ({ ids, position, enter, exit, start, count, wanted }) => {
+    ({ ids, position, enter, exit, start, count, wanted, shown }) => {
       const load = (parts: CacheLayer['key']) => storage.load(parts.map(({ tensor }) => tensor))
       const places = unsqueeze(cast(range(cache.layers[0]!.key[0]!.shape[2]!), 'int32'), 0)
       const past = {
@@ -59,13 +59,13 @@ function compileDecoder(decoder: Decoder, { cache, device, frozen, storage }: Pr
       }
       const columns = freshColumns({ position, enter, exit })
       const embedded = backbone.embed(ids, position)
-      const { hidden, added } = backbone.forward({ embedded, position, columns, visibility: tree, past })
+      const output = backbone.forward({ embedded, position, columns, visibility: tree, past })
       const rows = cache.layers.flatMap((layer, i) =>
         (['key', 'value'] as const).flatMap((kind) =>
-          storage.store(added[i]![kind]).map((part, p) => assignRows(layer[kind][p]!, part, 2, start, count)),
+          storage.store(output.added[i]![kind]).map((part, p) => assignRows(layer[kind][p]!, part, 2, start, count)),
         ),
       )
-      return { ...readouts(decoder, hidden, wanted), rows }
+      return { ...readouts(decoder, output, { wanted, shown }, taps), rows }
     },
     { device, frozen, name: 'decoder' },
   )

@@ -57,6 +57,8 @@ const optionNames = [
 export interface BackboneOutput {
   /** `[batch, slot, width]`, normalised: what heads read. */
   readonly hidden: Tensor
+  /** What comes out of each layer, `[batch, slot, width]`. */
+  readonly layers: readonly Tensor[]
   /** Keys and values of these slots, per layer. */
   readonly added: readonly KeyValues[]
 }
@@ -116,12 +118,14 @@ export class Transformer {
   /** Hidden states of embedded slots `[batch, slot, width]`, whose attention the caller computes. */
   transform(embedded: Tensor, attention: AttentionCall): BackboneOutput {
     let x = embedded
+    const outputs: Tensor[] = []
     const added = this.layers.map((block, layer) => {
       const attended = block.forward(x, attention, layer)
       x = attended.output
+      outputs.push(x)
       return attended.added
     })
-    return { hidden: this.norm.forward(x), added }
+    return { hidden: this.norm.forward(x), layers: outputs, added }
   }
 }
 

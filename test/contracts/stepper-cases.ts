@@ -71,6 +71,29 @@ const cached = {
     bench.expectClose((await extend('append', 'last', true))!, all.subarray(4 * width), 'last')
     bench.expectClose((await extend('scratch', 'all', true))!, all, 'scratch')
   },
+  'hidden states come back without logits': async (bench) => {
+    const tokens = bench.tokens(5)
+    const [expected] = await bench.stepper.extend([{ state: await bench.open(), tokens }], {
+      keep: 'append',
+      logits: 'all',
+      hidden: true,
+    })
+    for (const [slots, from] of [
+      ['all', 0],
+      ['last', 4],
+    ] as const) {
+      const batch = [
+        { state: await bench.open(), tokens },
+        { state: await bench.open(), tokens: tokens.slice(0, 2) },
+      ]
+      const [output] = await bench.stepper.extend(batch, { keep: 'append', logits: 'none', hidden: { slots } })
+      expect(output!.logits.length).toBe(0)
+      const width = expected!.hidden!.length / 5
+      bench.expectClose(output!.hidden!, expected!.hidden!.subarray(from * width), slots)
+    }
+    const strange = { keep: 'append', logits: 'none', hidden: { slots: 'all', layer: 99 } } as const
+    await expect(bench.stepper.extend([{ state: await bench.open(), tokens }], strange)).rejects.toThrow(NextxError)
+  },
   'earlier outputs are not overwritten': async (bench) => {
     const state = await bench.open()
     const logits = await bench.feed(state, bench.tokens(4))

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { FormatError, MismatchError, NextxError, OptionError } from '../../../src/base/errors.ts'
 import { createRng } from '../../../src/base/rng.ts'
-import { openRecomputeStepper, openStepper, type StepperOptions } from '../../../src/engine/index.ts'
+import { causal } from '../../../src/base/visibility.ts'
+import { embed, openRecomputeStepper, openStepper, type StepperOptions } from '../../../src/engine/index.ts'
 import { tiedHead } from '../../../src/heads/index.ts'
 import {
   initialize,
@@ -16,6 +17,7 @@ import {
   yarn,
 } from '../../../src/nn/index.ts'
 import { type Device, openDevice } from '../../../src/platform/index.ts'
+import { compile, int32 } from '../../../src/tensor/index.ts'
 
 const sizes = { vocabularySize: 23, context: 80, width: 32 }
 
@@ -212,4 +214,46 @@ it('prompts of several states are packed without padding, and continue like each
       await stepper.close(alone)
     }
   }
+})
+
+it.each(['growing', 'writing'] as const)('hidden states of tapped layers are what those layers give (%s)', async (cache) => {
+  const decoder = await decoderOf(3)
+  const ids = tokens(7)
+  await using whole = openStepper(decoder, { device, cache, taps: [0, 2] })
+  const hidden = async (layer: number, slots: 'all' | 'last') => {
+    const state = await whole.open()
+    const [output] = await whole.extend([{ state, tokens: ids }], { keep: 'append', logits: 'none', hidden: { slots, layer } })
+    return output!.hidden!
+  }
+  const position = { dtype: 'int32' as const, shape: [1, 7], data: Int32Array.from(ids.keys()) }
+  const program = compile(
+    { ids: int32(1, 7), position: int32(1, 7) },
+    ({ ids, position }) => {
+      const columns = { group: position, position0: position }
+      const slots = { embedded: decoder.backbone.embed(ids, position), position, columns, visibility: causal }
+      const { layers } = decoder.backbone.forward(slots)
+      return { zero: layers[0]!, two: layers[2]! }
+    },
+    { device },
+  )
+  const { zero, two } = await program.run({ ids: Int32Array.from(ids), position })
+  for (const [layer, expected] of [
+    [0, zero],
+    [2, two],
+  ] as const) {
+    const data = expected.data as Float32Array
+    const all = await hidden(layer, 'all')
+    expect(all.length).toBe(data.length)
+    expect(Math.max(...all.map((x, i) => Math.abs(x - data[i]!)))).toBeLessThan(1e-4)
+    expect(await hidden(layer, 'last')).toEqual(all.slice(-sizes.width))
+  }
+  await expect(hidden(1, 'all')).rejects.toThrow(/tapped: 0, 2/)
+  expect(() => openStepper(decoder, { device, taps: [3] })).toThrow(OptionError)
+  const [vector] = await embed(whole, [ids], { layer: 2, normalize: false })
+  const mean = Array.from(
+    { length: sizes.width },
+    (_, i) => ids.reduce((sum, _id, t) => sum + (two.data as Float32Array)[t * sizes.width + i]!, 0) / 7,
+  )
+  expect(Math.max(...vector!.map((x, i) => Math.abs(x - mean[i]!)))).toBeLessThan(1e-4)
+  await program.dispose()
 })

@@ -45,6 +45,7 @@ export class StubStepper implements Stepper<StubState> {
 
   async extend(batch: readonly Extension<StubState>[], options: ExtendOptions): Promise<Outputs[]> {
     options.signal?.throwIfAborted()
+    if (typeof options.hidden === 'object' && options.hidden.layer !== undefined) throw new OptionError('the stub has no layers')
     for (const extension of batch) this.check(extension, options)
     this.calls.push(batch.reduce((sum, { tokens }) => sum + tokens.length, 0))
     return batch.map((extension) => this.extendOne(extension, options))
@@ -108,10 +109,12 @@ export class StubStepper implements Stepper<StubState> {
     }
     if (keep === 'append') state.tokens = slots.at(-1)?.path ?? state.tokens
     state.scratch = keep === 'scratch' ? slots : []
-    const wanted = logits === 'all' ? slots : logits === 'last' ? slots.slice(-1) : []
-    const rows = wanted.map(({ path }) => Array.from(this.logitsOf(path)))
-    const output = { logits: Float32Array.from(rows.flat()) }
-    return hidden ? { ...output, hidden: Float32Array.from(rows.flatMap((row) => row.slice(0, 2))) } : output
+    const rowsOf = (which: ExtendOptions['logits']) =>
+      (which === 'all' ? slots : which === 'last' ? slots.slice(-1) : []).map(({ path }) => Array.from(this.logitsOf(path)))
+    const output = { logits: Float32Array.from(rowsOf(logits).flat()) }
+    const shown = typeof hidden === 'object' ? hidden.slots : hidden ? logits : 'none'
+    if (shown === 'none') return output
+    return { ...output, hidden: Float32Array.from(rowsOf(shown).flatMap((row) => row.slice(0, 2))) }
   }
 }
 
