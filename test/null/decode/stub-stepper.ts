@@ -28,7 +28,7 @@ export interface StubState {
 
 /** The obvious stepper: it remembers the tokens and computes every slot from its whole path. */
 export class StubStepper implements Stepper<StubState> {
-  readonly canRewind = true
+  readonly canRewind: boolean = true
   openStates = 0
   /** Slots fed by each call of `extend`. */
   readonly calls: number[] = []

@@ -1,10 +1,10 @@
 import fc from 'fast-check'
 import type { GeneratedToken, GenerateOptions } from '../../../src/decode/continuation.ts'
-import { StubStepper } from '../decode/stub-stepper.ts'
+import { type StubState, StubStepper } from '../decode/stub-stepper.ts'
 
 /** The stub, with the size of a state. */
 export class SizedStepper extends StubStepper {
-  bytesOf(state: { readonly length: number }): number {
+  bytesOf(state: StubState): number {
     return 16 * state.length
   }
 }
