@@ -2,6 +2,7 @@ import process from 'node:process'
 import { Command, CommanderError } from 'commander'
 import { NextxError } from '../base/errors.ts'
 import { packageVersion } from '../platform/package-version.ts'
+import { registerChat } from './chat.ts'
 import { registerDoctor } from './doctor.ts'
 import { Exit, exitCodes } from './exit.ts'
 import { registerExport } from './export.ts'
@@ -35,7 +36,15 @@ function createProgram(): Command {
     .exitOverride()
     .showHelpAfterError('(--help shows what there is)')
     .addHelpText('after', overview)
-  const registrations = [registerGenerate, registerScore, registerTrain, registerExport, registerInspect, registerDoctor]
+  const registrations = [
+    registerGenerate,
+    registerChat,
+    registerScore,
+    registerTrain,
+    registerExport,
+    registerInspect,
+    registerDoctor,
+  ]
   for (const register of registrations) register(program)
   return program
 }

@@ -57,7 +57,7 @@ export function generateText<State extends StepperState>(
   const stops = createStops(stop)
   const given = [...start, ...tokenizer.encode(prompt)]
   const tokens = source.generate(given, { ...others, stopTokens })
-  return pieces(tokens, continuing(tokenizer, given), stops)
+  return textPieces(tokens, tokenizer, given, stops)
 }
 
 function plainSource<State extends StepperState>(stepper: Stepper<State>): TokenSource {
@@ -71,11 +71,14 @@ function continuing(tokenizer: TextTokenizer, given: readonly number[]): TextStr
   return stream
 }
 
-async function* pieces(
+/** The text of tokens that follow `given`, up to the first stop. */
+export async function* textPieces(
   tokens: AsyncIterable<GeneratedToken>,
-  decoder: TextStream,
+  tokenizer: TextTokenizer,
+  given: readonly number[],
   stops: StopCutter,
 ): AsyncGenerator<GeneratedText, void, undefined> {
+  const decoder = continuing(tokenizer, given)
   let fresh: GeneratedToken[] = []
   for await (const token of tokens) {
     fresh.push(token)

@@ -1,3 +1,4 @@
+export { type ChatFormat, readChatFormat, readTemplateFile } from './chat-format.ts'
 export { type ExportOptions, exportModel, forwardText, textProgram } from './export-text.ts'
 export { loadSystem, systemForConfig, systemIds } from './registry.ts'
 export type { LanguageModel, TextSystem } from './system.ts'
