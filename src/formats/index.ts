@@ -1,3 +1,5 @@
+export { type ByteSource, memorySource } from '../base/byte-source.ts'
+export type { BlockType, StorageType, StoredTensor, StoredTensors } from '../base/stored-tensor.ts'
 export { type BlockSize, blockSizes } from './block-types.ts'
 export { type Gguf, type GgufLimits, readGguf } from './gguf.ts'
 export type { GgufArray, GgufNumbers, GgufValue } from './gguf-values.ts'

@@ -1,4 +1,11 @@
 export { type ExportOptions, exportModel, forwardText, textProgram } from './export-text.ts'
+export {
+  applyQuantization,
+  declaredQuantization,
+  type QuantizationDeclaration,
+  quantizationOf,
+} from './quantization.ts'
+export { type QuantizeTextOptions, quantizeText, textCalibration } from './quantize-text.ts'
 export { loadSystem, systemForConfig, systemIds } from './registry.ts'
 export type { LanguageModel, TextSystem } from './system.ts'
 export { readTextData, type TextData, type TextDataOptions, type TokenizerChoice } from './text-data.ts'

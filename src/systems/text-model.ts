@@ -10,6 +10,7 @@ import { currentFolder } from '../platform/folders.ts'
 import type { Device } from '../platform/index.ts'
 import { type CompanionFiles, checkCompanions, saveModule } from '../train/index.ts'
 import { readJson, readTokenizer, tokenizerFileName } from './model-files.ts'
+import { applyQuantization, declaredQuantization, quantizationOf, withoutQuantization } from './quantization.ts'
 import { systemForConfig } from './registry.ts'
 import type { LanguageModel, TextSystem } from './system.ts'
 
@@ -106,7 +107,14 @@ export async function loadModel(path: string, options: LoadModelOptions): Promis
   const folder = await currentFolder(path)
   const config = await readJson(folder, 'config.json')
   const system = await systemForConfig(config)
-  const model = new OpenTextModel(system, system.readConfig(config), await readTokenizer(folder, config), device)
+  const model = new OpenTextModel(
+    system,
+    system.readConfig(withoutQuantization(config)),
+    await readTokenizer(folder, config),
+    device,
+  )
+  const quantization = declaredQuantization(config)
+  if (quantization !== undefined) applyQuantization(model.network, quantization)
   const { tensors, metadata } = readSafetensors(await readFileBytes(`${folder}/model.safetensors`))
   await checkCompanions(folder, metadata)
   await loadWeights(model.network, tensors, (key) => system.place?.(key, model.options) ?? [{ name: key }])
@@ -119,7 +127,8 @@ export async function saveModel(model: TextModel, folder: string): Promise<void>
 }
 
 /** The files that belong to a model besides its weights: configuration and tokenizer. */
-export function modelFiles({ system, options, tokenizer }: TextModel): CompanionFiles {
-  const config = `${JSON.stringify(system.writeConfig(options), null, 2)}\n`
+export function modelFiles({ system, options, tokenizer, network }: TextModel): CompanionFiles {
+  const settings = { ...system.writeConfig(options), quantization: quantizationOf(network) }
+  const config = `${JSON.stringify(settings, null, 2)}\n`
   return { 'config.json': config, [tokenizerFileName]: `${JSON.stringify(tokenizer.toJSON())}\n` }
 }

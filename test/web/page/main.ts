@@ -1,10 +1,13 @@
-import { generate, generateText, loadModel, openDevice, saveModel } from 'nextx'
+import { loadModel, openDevice, saveModel } from 'nextx'
 import { type Device, type DeviceOptions, packageData } from 'nextx/platform'
+import { type Continuation, continueGreedily, continueWith, type Greedy } from './greedy.ts'
 
 /** What a test asks of the page. Arguments and answers are plain data; whatever the page throws comes back as a Failure. */
 export interface Page {
   /** Continues a prompt greedily with a model on the server, on a device of its own. */
   continueGreedily(request: Greedy): Promise<Continuation>
+  /** The same in a worker of the page's own. */
+  continueInWorker(request: Greedy): Promise<Continuation>
   /** Loads and drops the model again and again on one device; what the device still holds after each time. */
   loadAgainAndAgain(request: Greedy, times: number): Promise<Dropped[]>
   /** What a browser refuses, by name. */
@@ -12,51 +15,32 @@ export interface Page {
   open(options: DeviceOptions): Promise<Device['info']>
 }
 
-export interface Greedy {
-  readonly device: DeviceOptions
-  readonly model: string
-  readonly prompt: readonly number[]
-  readonly tokens: number
-}
-
-export interface Continuation {
-  readonly device: Device['info']
-  readonly ids: readonly number[]
-  readonly text: string
-}
-
 export interface Dropped {
   readonly ids: readonly number[]
   readonly left: Awaited<ReturnType<Device['memory']>>
+  /** Bytes of all WebAssembly memory, which grows and never shrinks. */
+  readonly wasmBytes: number
 }
+
+/** Kept by a script that the test runs before the page's own. */
+declare const wasmMemories: readonly { readonly buffer: { readonly byteLength: number } }[]
 
 export interface Failure {
   readonly name: string
   readonly message: string
 }
 
-async function continueWith(device: Device, { model: folder, prompt, tokens }: Greedy): Promise<Continuation> {
-  await using model = await loadModel(folder, { device })
-  const ids: number[] = []
-  for await (const { token } of generate(model.stepper, prompt, { temperature: 0, maxTokens: tokens })) ids.push(token)
-  let text = ''
-  const options = { temperature: 0, maxTokens: 20 }
-  for await (const piece of generateText(model.stepper, model.tokenizer, 'Once upon a', options)) text += piece.text
-  return { device: device.info, ids, text }
-}
-
 const page: Page = {
-  async continueGreedily(request) {
-    await using device = await openDevice(request.device)
-    return await continueWith(device, request)
-  },
+  continueGreedily,
+  continueInWorker,
 
   async loadAgainAndAgain(request, times) {
     await using device = await openDevice(request.device)
     const dropped: Dropped[] = []
     for (let i = 0; i < times; i++) {
       const { ids } = await continueWith(device, request)
-      dropped.push({ ids, left: await device.memory() })
+      const wasmBytes = wasmMemories.reduce((sum, { buffer }) => sum + buffer.byteLength, 0)
+      dropped.push({ ids, left: await device.memory(), wasmBytes })
     }
     return dropped
   },
@@ -76,6 +60,29 @@ const page: Page = {
     await using device = await openDevice(options)
     return device.info
   },
+}
+
+/** What of a browser's Worker is used here; the types of Node know none. */
+interface WebWorker {
+  onmessage: (event: { readonly data: Continuation }) => void
+  onerror: (event: { readonly message: string }) => void
+  postMessage(request: Greedy): void
+  terminate(): void
+}
+
+declare const Worker: new (url: URL, options: { readonly type: 'module' }) => WebWorker
+
+async function continueInWorker(request: Greedy): Promise<Continuation> {
+  const worker = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' })
+  try {
+    return await new Promise((resolve, reject) => {
+      worker.onmessage = ({ data }) => resolve(data)
+      worker.onerror = ({ message }) => reject(new Error(message))
+      worker.postMessage(request)
+    })
+  } finally {
+    worker.terminate()
+  }
 }
 
 async function failureOf(action: () => Promise<unknown>): Promise<Failure | undefined> {
