@@ -1,7 +1,14 @@
 import { defineConfig } from 'tsdown'
 
 export default defineConfig({
-  entry: ['src/index.ts', 'src/*/index.ts', 'src/cli/main.ts', 'src/platform/ort-worker.ts', 'src/systems/**/*.ts'],
+  entry: [
+    'src/index.ts',
+    'src/*/index.ts',
+    'src/cli/main.ts',
+    'src/platform/ort-worker.ts',
+    'src/platform/web-*.ts',
+    'src/systems/**/*.ts',
+  ],
   root: 'src',
   format: 'esm',
   platform: 'node',

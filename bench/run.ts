@@ -4,7 +4,16 @@ import { type Bench, machineLoad, writeResult } from './lib/result.ts'
 // npm run bench -- <id> [--quick]: runs a benchmark, prints its table and writes bench/results/<id>.json.
 
 const benches: Readonly<Record<string, () => Promise<{ readonly bench: Bench }>>> = {
+  batch: () => import('./batch.ts'),
   compile: () => import('./compile.ts'),
+  continuous: () => import('./continuous.ts'),
+  decode: () => import('./decode.ts'),
+  extend: () => import('./extend.ts'),
+  padding: () => import('./padding.ts'),
+  prefill: () => import('./prefill.ts'),
+  prepack: () => import('./prepack.ts'),
+  quantize: () => import('./quantize.ts'),
+  soak: () => import('./soak.ts'),
   text: () => import('./text.ts'),
   train: () => import('./train.ts'),
 }

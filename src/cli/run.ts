@@ -8,6 +8,7 @@ import { Exit, exitCodes } from './exit.ts'
 import { registerExport } from './export.ts'
 import { registerGenerate } from './generate.ts'
 import { registerInspect } from './inspect.ts'
+import { registerQuantize } from './quantize.ts'
 import { registerScore } from './score.ts'
 import { note, oneLine, styled } from './terminal.ts'
 import { registerTrain } from './train.ts'
@@ -41,6 +42,7 @@ function createProgram(): Command {
     registerChat,
     registerScore,
     registerTrain,
+    registerQuantize,
     registerExport,
     registerInspect,
     registerDoctor,

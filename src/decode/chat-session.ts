@@ -6,7 +6,6 @@ import { type GeneratedText, type GenerateTextOptions, textPieces } from './gene
 import { HeldState } from './held-state.ts'
 import { keepTokens } from './keep-tokens.ts'
 import type { Stepper, StepperState } from './stepper.ts'
-import { createStops } from './stops.ts'
 
 export interface ChatTurn {
   readonly role: 'system' | 'user' | 'assistant'
@@ -98,9 +97,8 @@ class HeldChat<State extends StepperState> implements ChatSession {
     const encoded = this.#encode([...this.#turns, { role: 'user', content: text }])
     const prompt = keepTokens(this.#tokenizer, encoded, this.#said, this.#prompt)
     checkRoom(prompt.length, this.#stepper.contextLength)
-    const stops = createStops(stop)
     const continuation = openContinuation(this.#stepper, prompt, { ...others, stopTokens })
-    const pieces = textPieces(this.#tokens(continuation), this.#tokenizer, prompt, stops)
+    const pieces = textPieces(this.#tokens(continuation), this.#tokenizer, prompt, { stop })
     return this.#answer(text, this.#turns, pieces, options.signal)
   }
 

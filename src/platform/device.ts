@@ -53,14 +53,25 @@ export interface DeviceOptions {
   readonly spinning?: boolean
   /**
    * Run in a worker thread, so that the event loop stays free. Default true. The driver `onnxruntime-c` needs none: its runs leave the
-   * event loop free from within the process, and `info.worker` is false.
+   * event loop free from within the process, and `info.worker` is false. In a browser only false is granted: there, import nextx in a
+   * Web Worker.
    */
   readonly worker?: boolean
+  /** Browsers only: what computes, WebAssembly on the processor (default) or WebGPU on the graphics card. */
+  readonly provider?: WebProvider
   /**
-   * Default `auto`: `onnxruntime-c` where koffi is installed and the driver passes its self-test, `onnxruntime-node` otherwise.
+   * Browsers only: URL of the folder that holds the .wasm files of onnxruntime-web. Default: wherever the bundler put them; without a
+   * bundler, beside the package's modules.
    */
-  readonly driver?: 'auto' | 'onnxruntime-c' | 'onnxruntime-node'
+  readonly wasmPath?: string
+  /**
+   * Default `auto`: `onnxruntime-web` in a browser; elsewhere `onnxruntime-c` where koffi is installed and the driver passes its
+   * self-test, `onnxruntime-node` otherwise.
+   */
+  readonly driver?: 'auto' | DriverName
 }
+
+export type WebProvider = 'wasm' | 'webgpu'
 
 export interface DeviceInfo {
   readonly driver: DriverName

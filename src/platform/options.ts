@@ -1,20 +1,26 @@
 import { OptionError } from '../base/errors.ts'
 import { refuseUnknown } from '../base/options.ts'
-import type { DeviceOptions, SessionOptions } from './device.ts'
+import type { DeviceOptions, DriverName, SessionOptions } from './device.ts'
 
 const maximumThreads = 1024
 const optimizations: readonly unknown[] = ['disabled', 'basic', 'extended', 'all']
-const drivers: readonly unknown[] = ['auto', 'onnxruntime-c', 'onnxruntime-node']
+
+/** What openDevice can grant here. */
+export interface DevicePlatform {
+  readonly drivers: readonly DriverName[]
+  /** Options known here besides those of every platform; their values are for the caller to check. */
+  readonly options?: readonly (keyof DeviceOptions)[]
+}
 
 /** @throws OptionError */
-export function checkDeviceOptions(options: DeviceOptions): void {
-  refuseUnknown(options, ['threads', 'spinning', 'worker', 'driver'], 'device')
-  const { threads, driver } = options
+export function checkDeviceOptions(options: DeviceOptions, { drivers, options: more = [] }: DevicePlatform): void {
+  refuseUnknown(options, ['threads', 'spinning', 'worker', 'driver', ...more], 'device')
+  const { threads, driver = 'auto' } = options
   if (threads !== undefined && (!Number.isInteger(threads) || threads < 1 || threads > maximumThreads)) {
     throw new OptionError(`threads is ${String(threads)}`, { expected: `an integer from 1 to ${maximumThreads}` })
   }
-  if (driver !== undefined && !drivers.includes(driver)) {
-    throw new OptionError(`driver is ${String(driver)}`, { expected: drivers.join(', ') })
+  if (driver !== 'auto' && !drivers.includes(driver)) {
+    throw new OptionError(`driver is ${String(driver)}`, { expected: ['auto', ...drivers].join(', ') })
   }
   for (const key of ['spinning', 'worker'] as const) {
     const value = options[key]

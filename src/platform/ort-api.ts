@@ -1,8 +1,17 @@
 import type * as Ort from 'onnxruntime-node'
 import { RuntimeError } from '../base/errors.ts'
 
-/** What all packages of ONNX Runtime share. */
-export type OrtApi = Pick<typeof Ort, 'InferenceSession' | 'Tensor' | 'env'>
+/** What all packages of ONNX Runtime share, as far as devices use it. */
+export interface OrtApi extends Pick<typeof Ort, 'Tensor' | 'env'> {
+  readonly InferenceSession: { create(model: Uint8Array, options: Ort.InferenceSession.SessionOptions): Promise<OrtSessionApi> }
+}
+
+export interface OrtSessionApi extends Pick<Ort.InferenceSession, 'inputMetadata' | 'outputMetadata' | 'release'> {
+  /** An output whose tensor is given is written into that tensor's data. */
+  run(feeds: Tensors, fetches: Tensors<Ort.Tensor | null>): Promise<Tensors>
+}
+
+export type Tensors<T = Ort.Tensor> = Readonly<Record<string, T>>
 
 /** The release whose behaviour (copies, aliasing, in-place outputs) was checked. */
 export const testedRuntimeVersion = '1.30.0'

@@ -1,8 +1,7 @@
-import { RuntimeError } from '../base/errors.ts'
-import type { Device, DriverName } from './device.ts'
+import type { Device, DriverName, SessionOptions } from './device.ts'
 import { type OrtApi, runtimeVersion, testedRuntimeVersion } from './ort-api.ts'
 import { OrtSession } from './ort-session.ts'
-import { runSelfTest } from './self-test.ts'
+import { passSelfTest } from './self-test.ts'
 import { type Around, SessionDevice } from './session-device.ts'
 import type { SessionDriver, SessionSettings } from './session-driver.ts'
 
@@ -11,6 +10,8 @@ export interface OrtDeviceParts {
   /** The package that `load` loads; onnxruntime-node unless said. */
   readonly driver?: DriverName
   readonly around?: Around
+  /** Throws on session options that the package cannot honour. */
+  readonly refuse?: (options: SessionOptions) => void
 }
 
 /**
@@ -18,23 +19,22 @@ export interface OrtDeviceParts {
  * @throws RuntimeError when the package is missing, does not load, or does not put results where it is told to.
  */
 export async function openOrtDevice(settings: SessionSettings, parts: OrtDeviceParts): Promise<Device> {
-  const { load, driver = 'onnxruntime-node', around } = parts
-  const device = new SessionDevice(ortDriver(driver, await load(), settings), around)
-  const { inPlace, landed } = await runSelfTest(device)
-  if (inPlace && landed) return device
-  await device[Symbol.asyncDispose]()
-  throw new RuntimeError(`${driver} ${device.info.version} does not write outputs into the memory it is given`, {
-    expected: `the behaviour of ${testedRuntimeVersion}`,
-    fix: `npm install ${driver}@${testedRuntimeVersion}`,
-  })
+  const { load, driver = 'onnxruntime-node', around, refuse = () => undefined } = parts
+  const device = new SessionDevice(ortDriver({ driver, refuse }, await load(), settings), around)
+  return passSelfTest(device, ['landed', 'inPlace', 'ragged'], `npm install ${driver}@${testedRuntimeVersion}`)
 }
 
-function ortDriver(driver: DriverName, runtime: OrtApi, settings: SessionSettings): SessionDriver {
+type Manners = Required<Pick<OrtDeviceParts, 'driver' | 'refuse'>>
+
+function ortDriver({ driver, refuse }: Manners, runtime: OrtApi, settings: SessionSettings): SessionDriver {
   const { threads } = settings
   return {
     info: { driver, version: runtimeVersion(runtime), threads, worker: false, boundOutputs: false },
     copiesArrays: false,
-    load: (model, options) => OrtSession.create(runtime, model, settings, options),
+    load: async (model, options) => {
+      refuse(options)
+      return OrtSession.create(runtime, model, settings, options)
+    },
     release: async () => undefined,
   }
 }

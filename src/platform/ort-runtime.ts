@@ -1,8 +1,8 @@
 import type * as Ort from 'onnxruntime-node'
 import { RuntimeError } from '../base/errors.ts'
-import { messageOf, type OrtApi, testedRuntimeVersion } from './ort-api.ts'
+import { messageOf, testedRuntimeVersion } from './ort-api.ts'
 
-export type OrtRuntime = OrtApi & Pick<typeof Ort, 'listSupportedBackends'>
+export type OrtRuntime = Pick<typeof Ort, 'InferenceSession' | 'Tensor' | 'env' | 'listSupportedBackends'>
 
 export const installRuntime =
   'install it with `npm install onnxruntime-node@1.30.0` (with `--ignore-scripts` on a closed network: the CPU needs nothing from the script)'

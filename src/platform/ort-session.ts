@@ -5,7 +5,7 @@ import type { BufferTable } from './buffer-table.ts'
 import type { Feed, Fetch, SessionOptions } from './device.ts'
 import { isDType, unshared } from './host-tensor.ts'
 import { checkModel, checkSessionOptions } from './options.ts'
-import { callRuntime, type OrtApi } from './ort-api.ts'
+import { callRuntime, type OrtApi, type OrtSessionApi } from './ort-api.ts'
 import type { DriverSession, SessionSettings } from './session-driver.ts'
 import {
   checkDisjoint,
@@ -22,11 +22,11 @@ import {
 /** A model loaded by onnxruntime-node: what goes in and out is checked against its signature, so that the binding sees what fits. */
 export class OrtSession implements DriverSession {
   readonly #runtime: OrtApi
-  readonly #session: Ort.InferenceSession
+  readonly #session: OrtSessionApi
   readonly #inputs: Ports
   readonly #outputs: Ports
 
-  private constructor(runtime: OrtApi, session: Ort.InferenceSession) {
+  private constructor(runtime: OrtApi, session: OrtSessionApi) {
     this.#runtime = runtime
     this.#session = session
     this.#inputs = portsOf(session.inputMetadata)

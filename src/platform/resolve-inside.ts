@@ -1,7 +1,8 @@
 import { lstat, realpath } from 'node:fs/promises'
-import { basename, dirname, join, sep, win32 } from 'node:path'
+import { basename, dirname, join, sep } from 'node:path'
 import { DataError } from '../base/errors.ts'
 import { codeOf, withPath } from './file-errors.ts'
+import { checkInnerName, outside } from './inner-name.ts'
 
 /**
  * Where a name that came out of a file (a shard, external data) lies, with all symbolic links followed. The file itself may be
@@ -12,20 +13,11 @@ import { codeOf, withPath } from './file-errors.ts'
  * const shard = await resolveInside('checkpoint', 'model-00001-of-00002.safetensors')
  */
 export async function resolveInside(root: string, name: string): Promise<string> {
-  refuseUnsafe(name)
+  checkInnerName(name)
   const base = await withPath('open', root, () => realpath(root))
   const target = await withPath('open', name, () => realPathOf(join(base, name)))
   if (!target.startsWith(base.endsWith(sep) ? base : base + sep)) throw outside(name)
   return target
-}
-
-function refuseUnsafe(name: string): void {
-  if (typeof name !== 'string' || name === '' || name.includes('\0')) {
-    throw new DataError(`${JSON.stringify(name)} is not a file name`)
-  }
-  const leadsOut =
-    win32.isAbsolute(name) || /^[a-z][a-z0-9+.-]*:/i.test(name) || name.includes('\\') || name.split('/').includes('..')
-  if (leadsOut) throw outside(name)
 }
 
 /** A link to nothing is refused: writing through it would make a file wherever it points. */
@@ -44,8 +36,4 @@ async function isLink(path: string): Promise<boolean> {
     () => true,
     () => false,
   )
-}
-
-function outside(name: string): DataError {
-  return new DataError(`'${name}' leads out of its folder`, { expected: 'a relative path below it' })
 }

@@ -1,0 +1,97 @@
+import { loadModel, openDevice, saveModel } from 'nextx'
+import { type Device, type DeviceOptions, packageData } from 'nextx/platform'
+import { type Continuation, continueGreedily, continueWith, type Greedy } from './greedy.ts'
+
+/** What a test asks of the page. Arguments and answers are plain data; whatever the page throws comes back as a Failure. */
+export interface Page {
+  /** Continues a prompt greedily with a model on the server, on a device of its own. */
+  continueGreedily(request: Greedy): Promise<Continuation>
+  /** The same in a worker of the page's own. */
+  continueInWorker(request: Greedy): Promise<Continuation>
+  /** Loads and drops the model again and again on one device; what the device still holds after each time. */
+  loadAgainAndAgain(request: Greedy, times: number): Promise<Dropped[]>
+  /** What a browser refuses, by name. */
+  refusals(request: Greedy): Promise<Record<string, Failure | undefined>>
+  open(options: DeviceOptions): Promise<Device['info']>
+}
+
+export interface Dropped {
+  readonly ids: readonly number[]
+  readonly left: Awaited<ReturnType<Device['memory']>>
+  /** Bytes of all WebAssembly memory, which grows and never shrinks. */
+  readonly wasmBytes: number
+}
+
+/** Kept by a script that the test runs before the page's own. */
+declare const wasmMemories: readonly { readonly buffer: { readonly byteLength: number } }[]
+
+export interface Failure {
+  readonly name: string
+  readonly message: string
+}
+
+const page: Page = {
+  continueGreedily,
+  continueInWorker,
+
+  async loadAgainAndAgain(request, times) {
+    await using device = await openDevice(request.device)
+    const dropped: Dropped[] = []
+    for (let i = 0; i < times; i++) {
+      const { ids } = await continueWith(device, request)
+      const wasmBytes = wasmMemories.reduce((sum, { buffer }) => sum + buffer.byteLength, 0)
+      dropped.push({ ids, left: await device.memory(), wasmBytes })
+    }
+    return dropped
+  },
+
+  async refusals({ device: options, model: folder }) {
+    await using device = await openDevice(options)
+    await using model = await loadModel(folder, { device })
+    return {
+      save: await failureOf(() => saveModel(model, 'mine')),
+      packageData: await failureOf(async () => packageData('stories260K')),
+      missing: await failureOf(() => loadModel('/models/missing', { device })),
+      afterwards: await failureOf(() => continueWith(device, { device: options, model: folder, prompt: [1], tokens: 1 })),
+    }
+  },
+
+  async open(options) {
+    await using device = await openDevice(options)
+    return device.info
+  },
+}
+
+/** What of a browser's Worker is used here; the types of Node know none. */
+interface WebWorker {
+  onmessage: (event: { readonly data: Continuation }) => void
+  onerror: (event: { readonly message: string }) => void
+  postMessage(request: Greedy): void
+  terminate(): void
+}
+
+declare const Worker: new (url: URL, options: { readonly type: 'module' }) => WebWorker
+
+async function continueInWorker(request: Greedy): Promise<Continuation> {
+  const worker = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' })
+  try {
+    return await new Promise((resolve, reject) => {
+      worker.onmessage = ({ data }) => resolve(data)
+      worker.onerror = ({ message }) => reject(new Error(message))
+      worker.postMessage(request)
+    })
+  } finally {
+    worker.terminate()
+  }
+}
+
+async function failureOf(action: () => Promise<unknown>): Promise<Failure | undefined> {
+  try {
+    await action()
+    return undefined
+  } catch (error) {
+    return error instanceof Error ? { name: error.name, message: error.message } : { name: 'no error', message: String(error) }
+  }
+}
+
+Object.assign(globalThis, { page, failureOf })
