@@ -32,6 +32,8 @@ export interface OrtCApi {
 export interface OrtCApiParts {
   readonly loadKoffi?: () => Promise<typeof Koffi>
   readonly library?: () => string
+  /** The release whose places of functions are known. */
+  readonly version?: string
 }
 
 const apiVersion = 30
@@ -41,7 +43,10 @@ const smallestStack = 2 ** 20
 /** `RTLD_NOW` of Linux and macOS. */
 const resolveNow = 2
 
-export const installKoffi = 'install it with `npm install koffi@3.3.4`: it lets outputs be computed in place, without copies'
+/** The release whose calls were checked. */
+export const koffiPackage = 'koffi@3.3.4'
+
+export const installKoffi = `npm install ${koffiPackage}`
 
 /** koffi is an optional peer dependency. */
 export class KoffiMissingError extends RuntimeError {}
@@ -52,12 +57,12 @@ export class KoffiMissingError extends RuntimeError {}
  * @throws KoffiMissingError without koffi; RuntimeError when the library is missing, does not load, or is of another release.
  */
 export async function loadOrtCApi(parts: OrtCApiParts = {}): Promise<OrtCApi> {
-  const { loadKoffi = () => import('koffi'), library = libraryPath } = parts
+  const { loadKoffi = () => import('koffi'), library = libraryPath, version = testedRuntimeVersion } = parts
   const koffi = await loadPackage(loadKoffi)
   const path = library()
   reserveStack(koffi)
   try {
-    return bindApi(koffi, path)
+    return bindApi(koffi, path, version)
   } catch (cause) {
     if (cause instanceof RuntimeError) throw cause
     throw new RuntimeError(`ONNX Runtime's library does not load: ${messageOf(cause)}`, {
@@ -75,7 +80,7 @@ async function loadPackage(load: () => Promise<typeof Koffi>): Promise<typeof Ko
     const missing = cause instanceof Error && 'code' in cause && String(cause.code).endsWith('MODULE_NOT_FOUND')
     if (missing && /'koffi'/.test(cause.message))
       throw new KoffiMissingError('koffi is not installed', { fix: installKoffi, cause })
-    throw new RuntimeError(`koffi does not load: ${messageOf(cause)}`, { fix: 'npm install koffi@3.3.4', cause })
+    throw new RuntimeError(`koffi does not load: ${messageOf(cause)}`, { fix: installKoffi, cause })
   }
 }
 
@@ -118,15 +123,15 @@ function reserveStack(koffi: typeof Koffi): void {
   }
 }
 
-function bindApi(koffi: typeof Koffi, path: string): OrtCApi {
+function bindApi(koffi: typeof Koffi, path: string, expected: string): OrtCApi {
   const base = koffi.load(path).func('OrtGetApiBase', 'void *', [])() as bigint
   pinLibrary(koffi, path)
   const [getApi, getVersion] = pointersAt(koffi, base, 2)
   const version = koffi.decode(getVersion, koffi.proto('str', []))() as string
-  if (version !== testedRuntimeVersion) {
+  if (version !== expected) {
     throw new RuntimeError(`ONNX Runtime ${version} was not tested with the C API driver`, {
-      expected: testedRuntimeVersion,
-      fix: `npm install onnxruntime-node@${testedRuntimeVersion}`,
+      expected,
+      fix: `npm install onnxruntime-node@${expected}`,
     })
   }
   const api = koffi.decode(getApi, koffi.proto('void *', ['uint32_t']))(apiVersion) as Pointer

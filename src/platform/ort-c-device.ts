@@ -1,10 +1,10 @@
-import { RuntimeError } from '../base/errors.ts'
 import type { Device } from './device.ts'
-import { loadOrtCApi, type OrtCApi } from './ort-c-api.ts'
+import { testedRuntimeVersion } from './ort-api.ts'
+import { koffiPackage, loadOrtCApi, type OrtCApi } from './ort-c-api.ts'
 import { OrtCCalls } from './ort-c-calls.ts'
 import { createSession, fatalOnly, readPorts } from './ort-c-model.ts'
 import { OrtCSession } from './ort-c-session.ts'
-import { runSelfTest } from './self-test.ts'
+import { passSelfTest } from './self-test.ts'
 import { SessionDevice } from './session-device.ts'
 import type { DriverSession, SessionDriver, SessionSettings } from './session-driver.ts'
 
@@ -17,10 +17,8 @@ const [arena, defaultMemory] = [1, 0]
  */
 export async function openOrtCDevice(settings: SessionSettings, load: () => Promise<OrtCApi> = loadOrtCApi): Promise<Device> {
   const device = new SessionDevice(ortCDriver(await load(), settings))
-  const { inPlace, landed } = await runSelfTest(device)
-  if (inPlace && landed) return device
-  await device[Symbol.asyncDispose]()
-  throw new RuntimeError(`ONNX Runtime ${device.info.version} does not write outputs into the memory it is given`)
+  const needs = ['landed', 'inPlace', 'ragged', 'boundCache'] as const
+  return passSelfTest(device, needs, `npm install onnxruntime-node@${testedRuntimeVersion} ${koffiPackage}`)
 }
 
 function ortCDriver(api: OrtCApi, settings: SessionSettings): SessionDriver {

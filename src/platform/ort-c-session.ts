@@ -1,5 +1,5 @@
 import { arrayTypes, bytesPerElement, elementCount, type HostTensor } from '../base/dtype.ts'
-import { DTypeError } from '../base/errors.ts'
+import { DTypeError, RuntimeError } from '../base/errors.ts'
 import type { BufferTable } from './buffer-table.ts'
 import type { BufferId, DeviceView, Feed, Fetch } from './device.ts'
 import { isDType } from './host-tensor.ts'
@@ -185,6 +185,7 @@ export class OrtCSession implements DriverSession {
 
 /** A tensor that ONNX Runtime made, where it lies: the memory goes when the OrtValue is released. */
 function readTensor(calls: OrtCCalls, value: bigint, name: string): HostTensor {
+  if (value === 0n) throw new RuntimeError(`ONNX Runtime did not return output '${name}'`)
   const reading = 'read an output'
   const info = calls.word(reading, 'GetTensorTypeAndShape', value)
   try {

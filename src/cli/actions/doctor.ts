@@ -10,10 +10,10 @@ export async function doctorAction({ json = false }: DoctorFlags): Promise<void>
   const diagnosis = await diagnose()
   if (json) writeJson({ nextx: packageVersion(), ...diagnosis })
   else writeLines(pageOf(diagnosis))
-  if (diagnosis.findings.length > 0) throw new Exit(exitCodes.failed)
+  if (diagnosis.findings.some(({ optional }) => !optional)) throw new Exit(exitCodes.failed)
 }
 
-function pageOf({ node, machine, runtime, selfTests, findings }: Diagnosis): string[] {
+function pageOf({ node, machine, runtime, driver, selfTests, findings }: Diagnosis): string[] {
   const cores = `${machine.logicalCores} logical cores, ${machine.physicalCores} physical`
   const rows = [
     ['nextx', packageVersion()],
@@ -22,18 +22,19 @@ function pageOf({ node, machine, runtime, selfTests, findings }: Diagnosis): str
     ['memory', `${byteSize(machine.totalMemory)}, ${byteSize(machine.freeMemory)} free`],
     ['threads', `${machine.physicalCores} unless --threads says otherwise`],
     ...runtimeRows(runtime),
-    ['in a worker', outcome(selfTests.worker)],
-    ['in process', outcome(selfTests.inProcess)],
+    ['driver', driver === undefined ? 'none' : `${driver.name}: ${driver.reason}`],
+    ['onnxruntime-c', outcome(selfTests.cApi)],
+    ['onnxruntime-node', `in a worker: ${outcome(selfTests.worker)}; in process: ${outcome(selfTests.inProcess)}`],
   ]
   return [...table(rows.map(([name = '', text = '']) => [name, oneLine(text)])), '', ...conclusion(findings)]
 }
 
 function runtimeRows(runtime: Diagnosis['runtime']): string[][] {
-  if (!runtime.found) return [['driver', 'none']]
+  if (!runtime.found) return [['runtime', 'none']]
   const bundled = runtime.providers.filter((provider) => provider.bundled).map(({ name }) => name)
   const others = runtime.providers.filter((provider) => !provider.bundled).map(({ name }) => name)
   return [
-    ['driver', `onnxruntime-node ${runtime.version}`],
+    ['runtime', `onnxruntime-node ${runtime.version}`],
     ['providers', `cpu (what nextx uses)${also('bundled', bundled)}${also('not installed', others)}`],
   ]
 }
@@ -44,12 +45,18 @@ function also(what: string, names: readonly string[]): string {
 }
 
 function outcome(test: SelfTestReport): string {
-  if (!test.passed) return 'fails'
-  const copies = test.landed && test.inPlace ? '' : ', with copies: outputs do not stay where they are put'
-  return `works${copies}`
+  if (!test.passed) return test.missing ? 'not installed' : `fails: ${test.problem}`
+  const { landed, inPlace, ragged, boundCache } = test
+  const failed = Object.entries({ landed, inPlace, ragged, boundCache }).filter(([, passed]) => !passed)
+  return failed.length === 0 ? 'works' : `works, but for ${failed.map(([name]) => name).join(', ')}`
 }
 
 function conclusion(findings: Diagnosis['findings']): string[] {
-  if (findings.length === 0) return [styled('green', 'Everything needed is here.')]
-  return findings.flatMap(({ problem, fix }) => [`${styled('red', 'problem:')} ${oneLine(problem)}`, `    fix: ${oneLine(fix)}`])
+  const needed = findings.every(({ optional }) => optional) ? [styled('green', 'Everything needed is here.')] : []
+  return [...needed, ...findings.flatMap(linesOf)]
+}
+
+function linesOf({ problem, fix, optional }: Diagnosis['findings'][number]): string[] {
+  const kind = optional ? styled('bold', 'advice:') : styled('red', 'problem:')
+  return [`${kind} ${oneLine(problem)}`, `    fix: ${oneLine(fix)}`]
 }

@@ -14,7 +14,7 @@ async function withoutRuntime(): Promise<Diagnosis> {
   const { diagnose } = await vi.importActual<{ diagnose: typeof import('../../../src/platform/index.ts').diagnose }>(
     '../../../src/platform/index.ts',
   )
-  return diagnose(() => Promise.reject(missing))
+  return diagnose({ load: () => Promise.reject(missing) })
 }
 
 test.each([false, true])('what is missing is named with how to get it, and the exit code is 1 (json: %s)', async (json) => {

@@ -1,17 +1,20 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { OptionError, RuntimeError } from '../../../src/base/errors.ts'
-import { decodeOnnx } from '../../../src/formats/onnx.ts'
-import type { DeviceOptions } from '../../../src/platform/device.ts'
+import type { Device, DeviceOptions } from '../../../src/platform/device.ts'
 import { diagnose } from '../../../src/platform/diagnose.ts'
 import { physicalCores } from '../../../src/platform/machine.ts'
-import { openDevice } from '../../../src/platform/open-device.ts'
+import { openBest, openDevice } from '../../../src/platform/open-device.ts'
+import { KoffiMissingError, loadOrtCApi, type OrtCApi } from '../../../src/platform/ort-c-api.ts'
+import { openOrtCDevice } from '../../../src/platform/ort-c-device.ts'
 import { openOrtDevice } from '../../../src/platform/ort-device.ts'
 import { loadRuntime, type OrtRuntime } from '../../../src/platform/ort-runtime.ts'
-import { selfTestModel } from '../../../src/platform/self-test.ts'
+import { selfTestModels } from '../../../src/platform/self-test-models.ts'
+import { counting } from './counting-api.ts'
+import { selfTestBytes } from './self-test-models.ts'
 
 const settings = { threads: 1, spinning: false }
 
-function notFound(name: string): Promise<OrtRuntime> {
+function notFound(name: string): Promise<never> {
   return Promise.reject(
     Object.assign(new Error(`Cannot find package '${name}' imported from here`), { code: 'ERR_MODULE_NOT_FOUND' }),
   )
@@ -42,6 +45,8 @@ describe('openDevice', () => {
     { threads: Number.NaN },
     { spinning: 1 },
     { worker: 'yes' },
+    { driver: 'onnxruntime' },
+    { driver: null },
     { cores: 2 },
   ])('refuses %j', async (options) => {
     await expect(openDevice(options as DeviceOptions)).rejects.toThrow(OptionError)
@@ -73,23 +78,86 @@ describe('openDevice', () => {
   it('refuses a runtime that does not write where it is told to', async () => {
     await expect(openOrtDevice(settings, { load: withoutInPlaceOutputs })).rejects.toThrow(/does not write outputs into the memory/)
   })
+
+  it('runs on the C API, whatever `worker` says, unless told otherwise', async () => {
+    for (const [options, info] of [
+      [{}, { driver: 'onnxruntime-c', worker: false, boundOutputs: true }],
+      [{ worker: true }, { driver: 'onnxruntime-c', worker: false }],
+      [{ driver: 'onnxruntime-node' }, { driver: 'onnxruntime-node', worker: true, boundOutputs: false }],
+      [
+        { driver: 'onnxruntime-node', worker: false },
+        { driver: 'onnxruntime-node', worker: false },
+      ],
+    ] as const) {
+      const device = await openDevice({ threads: 1, ...options })
+      expect(device.info).toMatchObject(info)
+      await device[Symbol.asyncDispose]()
+    }
+  })
+
+  it('refuses a release whose functions lie elsewhere, before any is called', async () => {
+    const opening = openOrtCDevice(settings, () => loadOrtCApi({ version: '1.29.0' }))
+    await expect(opening).rejects.toThrow(/ONNX Runtime 1\.30\.0 was not tested with the C API driver/)
+  })
+
+  it('tells how to install koffi', async () => {
+    await expect(withoutKoffi()).rejects.toThrow(KoffiMissingError)
+    await expect(withoutKoffi()).rejects.toThrow(/koffi is not installed; npm install koffi@3\.3\.4/)
+  })
+
+  it('refuses a C API that does not do what it says, and leaves nothing of it', async () => {
+    const { api, living } = await counting(forgetful)
+    await expect(openOrtCDevice(settings, async () => api)).rejects.toThrow(RuntimeError)
+    expect(living()).toBe(0)
+  })
+
+  it('falls back on the binding, with a warning where koffi is there in vain', async () => {
+    const warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined)
+    const binding = (): Promise<Device> => openDevice({ threads: 1, driver: 'onnxruntime-node', worker: false })
+    for (const [open, warnings] of [
+      [withoutKoffi, 0],
+      [() => openOrtCDevice(settings, () => loadOrtCApi({ version: '1.29.0' })), 1],
+    ] as const) {
+      const device = await openBest(open as () => Promise<Device>, binding)
+      expect(device.info.driver).toBe('onnxruntime-node')
+      expect(warned).toHaveBeenCalledTimes(warnings)
+      await device[Symbol.asyncDispose]()
+    }
+    expect(warned).toHaveBeenCalledWith(expect.stringMatching(/with copies: ONNX Runtime 1\.30\.0 was not tested/), {
+      code: 'NEXTX_DRIVER',
+    })
+  })
 })
 
+function withoutKoffi(): Promise<OrtCApi> {
+  return loadOrtCApi({ loadKoffi: () => notFound('koffi') })
+}
+
+/** The API, but a run does nothing and says that all went well. */
+function forgetful(api: OrtCApi): OrtCApi {
+  const nothing = Object.assign(() => null, { later: async () => null })
+  return { ...api, functions: { ...api.functions, Run: nothing } }
+}
+
 describe('diagnose', () => {
+  const works = { passed: true, landed: true, inPlace: true, ragged: true, boundCache: true }
+
   it('finds nothing wrong here', async () => {
     const diagnosis = await diagnose()
     expect(diagnosis.findings).toEqual([])
     expect(diagnosis.runtime).toMatchObject({ found: true, version: '1.30.0' })
     expect(diagnosis.runtime.found && diagnosis.runtime.providers).toContainEqual({ name: 'cpu', bundled: true })
-    expect(diagnosis.selfTests.inProcess).toMatchObject({ passed: true, landed: true, inPlace: true, device: { worker: false } })
-    expect(diagnosis.selfTests.worker).toMatchObject({ passed: true, landed: true, inPlace: true, device: { worker: true } })
+    expect(diagnosis.selfTests.inProcess).toMatchObject({ ...works, device: { worker: false } })
+    expect(diagnosis.selfTests.worker).toMatchObject({ ...works, device: { worker: true } })
+    expect(diagnosis.selfTests.cApi).toMatchObject({ ...works, device: { driver: 'onnxruntime-c' } })
+    expect(diagnosis.driver).toMatchObject({ name: 'onnxruntime-c' })
     expect(diagnosis.node.version).toBe(process.version)
     expect(diagnosis.machine.physicalCores).toBeLessThanOrEqual(diagnosis.machine.logicalCores)
     expect(structuredClone(diagnosis)).toEqual(diagnosis)
   })
 
   it('reports a runtime that is missing once, with the remedy', async () => {
-    const { runtime, selfTests, findings } = await diagnose(() => loadRuntime(() => notFound('onnxruntime-node')))
+    const { runtime, selfTests, findings } = await diagnose({ load: () => loadRuntime(() => notFound('onnxruntime-node')) })
     expect(runtime).toMatchObject({ found: false })
     expect(selfTests.inProcess).toMatchObject({ passed: false })
     expect(findings).toHaveLength(1)
@@ -97,21 +165,26 @@ describe('diagnose', () => {
   })
 
   it('reports a self-test that fails', async () => {
-    const { findings } = await diagnose(withoutInPlaceOutputs)
+    const { findings } = await diagnose({ load: withoutInPlaceOutputs })
     expect(findings).toEqual([expect.objectContaining({ problem: expect.stringMatching(/self-test failed \(inProcess\)/) })])
+  })
+
+  it('advises koffi where it is missing, though all works without it', async () => {
+    const { driver, selfTests, findings } = await diagnose({ loadC: withoutKoffi })
+    expect(driver).toMatchObject({ name: 'onnxruntime-node', reason: expect.stringMatching(/koffi is not installed/) })
+    expect(selfTests.cApi).toMatchObject({ passed: false, missing: true })
+    expect(findings).toEqual([expect.objectContaining({ fix: 'npm install koffi@3.3.4', optional: true })])
+  })
+
+  it('reports a C API that fails its self-test', async () => {
+    const { driver, findings } = await diagnose({ loadC: async () => forgetful(await loadOrtCApi()) })
+    expect(driver).toMatchObject({ name: 'onnxruntime-node' })
+    expect(findings).toEqual([expect.objectContaining({ problem: expect.stringMatching(/cApi/), optional: false })])
   })
 })
 
-it('the self-test model is the addition that it says it is', () => {
-  const { irVersion, opsetImports, graph } = decodeOnnx(selfTestModel())
-  const vector = (name: string) => ({ name, dtype: 'float32', shape: ['n'] })
-  expect({ irVersion, opsetImports }).toEqual({ irVersion: 10, opsetImports: [{ domain: '', version: 21 }] })
-  expect(graph).toMatchObject({
-    nodes: [{ opType: 'Add', domain: '', inputs: ['x', 'y'], outputs: ['z'] }],
-    inputs: [vector('x'), vector('y')],
-    outputs: [vector('z')],
-    initializers: [],
-  })
+it.each(['addition', 'cachedAttention'] as const)('the model of the self-test (%s) is the one that it says it is', (name) => {
+  expect(selfTestModels[name]()).toEqual(selfTestBytes(name))
 })
 
 describe('physical cores', () => {
