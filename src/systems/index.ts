@@ -1,4 +1,9 @@
 export { type ExportOptions, exportModel, forwardText, textProgram } from './export-text.ts'
+export type { DecoderOptions } from './families/decoder-config.ts'
+export { type ContextExtension, extendContext } from './families/extend-context.ts'
+export type { RotaryScalingChoice } from './families/rotary-config.ts'
+export { type GgufFactors, type GgufModel, ggufModel } from './gguf-model.ts'
+export { ggufFactorTensors } from './gguf-places.ts'
 export {
   applyQuantization,
   declaredQuantization,
