@@ -7,6 +7,7 @@ import { Exit, exitCodes } from './exit.ts'
 import { registerExport } from './export.ts'
 import { registerGenerate } from './generate.ts'
 import { registerInspect } from './inspect.ts'
+import { registerQuantize } from './quantize.ts'
 import { registerScore } from './score.ts'
 import { note, oneLine, styled } from './terminal.ts'
 import { registerTrain } from './train.ts'
@@ -35,7 +36,15 @@ function createProgram(): Command {
     .exitOverride()
     .showHelpAfterError('(--help shows what there is)')
     .addHelpText('after', overview)
-  const registrations = [registerGenerate, registerScore, registerTrain, registerExport, registerInspect, registerDoctor]
+  const registrations = [
+    registerGenerate,
+    registerScore,
+    registerTrain,
+    registerQuantize,
+    registerExport,
+    registerInspect,
+    registerDoctor,
+  ]
   for (const register of registrations) register(program)
   return program
 }

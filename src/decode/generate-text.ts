@@ -54,10 +54,26 @@ export function generateText<State extends StepperState>(
   if (typeof prompt !== 'string') throw new DataError('the prompt is not a text', { expected: 'a string' })
   const { stop = [], stopTokens = tokenizer.endTokens, ...others } = options
   const start = tokenizer.startToken === undefined ? [] : [tokenizer.startToken]
-  const stops = createStops(stop)
   const given = [...start, ...tokenizer.encode(prompt)]
-  const tokens = source.generate(given, { ...others, stopTokens })
-  return pieces(tokens, continuing(tokenizer, given), stops)
+  const stops = createStops(stop)
+  return pieces(source.generate(given, { ...others, stopTokens }), continuing(tokenizer, given), stops)
+}
+
+/**
+ * The text of tokens that continue `prompt`, as `generateText` gives it: for prompts that are ids already, such as those of a chat, and
+ * for streams whose usage is wanted. Leaving the loop leaves the tokens. Throws OptionError on a stop that is empty or not well-formed.
+ * @example
+ * const answers = generate(stepper, prompt, { stopTokens: tokenizer.endTokens })
+ * for await (const { text } of textPieces(answers, tokenizer, prompt, { stop: ['User:'] })) process.stdout.write(text)
+ */
+export function textPieces(
+  tokens: AsyncIterable<GeneratedToken>,
+  tokenizer: TextTokenizer,
+  prompt: readonly number[],
+  options: TextStopOptions = {},
+): AsyncGenerator<GeneratedText, void, undefined> {
+  checkKeys(options, { stop: true })
+  return pieces(tokens, continuing(tokenizer, prompt), createStops(options.stop ?? []))
 }
 
 function plainSource<State extends StepperState>(stepper: Stepper<State>): TokenSource {

@@ -19,6 +19,8 @@ export class GgufCursor {
   readonly #source: ByteSource
   readonly #limits: CursorLimits
   readonly #decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+  /** Room for what is decoded together; one for all arrays, however many there are. */
+  readonly scratch = new Uint8Array(2 ** 16)
   #values: number
   #window: Uint8Array = new Uint8Array(0)
   #view: DataView = new DataView(new ArrayBuffer(0))
@@ -79,10 +81,13 @@ export class GgufCursor {
 
   /** A 64-bit count of things that follow and have at least `bytesEach`. Throws FormatError when the header cannot hold them. */
   count(bytesEach: number, what: string): number {
-    const claimed = this.uint64()
+    const low = this.uint32()
+    const high = this.uint32()
     const most = Math.floor(this.remaining / bytesEach)
-    if (claimed <= most) return Number(claimed)
-    throw new FormatError(`GGUF: ${what} claims ${claimed}`, {
+    // Rounded from 2^53 on, where it is too many in any case; a bigint for each string of a vocabulary takes its time.
+    const claimed = high * 2 ** 32 + low
+    if (claimed <= most) return claimed
+    throw new FormatError(`GGUF: ${what} claims ${BigInt(high) * 2n ** 32n + BigInt(low)}`, {
       expected: `at most ${most}, as ${this.remaining} bytes may follow`,
       fix: 'the file may be truncated or damaged',
     })

@@ -31,6 +31,9 @@ interface Kind {
 const lengthBytes = 8
 const typeBytes = 4
 
+/** How many other values an array in an array counts for, by what it takes in memory. */
+const arrayCost = 10
+
 /** By the number that a file has for the type; `bytes` is the least that a value takes. */
 const kinds: readonly Kind[] = [
   { name: 'uint8', bytes: 1, scalar: (view) => view.getUint8(0), array: Uint8Array },
@@ -95,7 +98,7 @@ async function readArray(cursor: GgufCursor, depth: number, what: string): Promi
   await cursor.need(lengthBytes, what)
   const length = cursor.count(kind.bytes, what)
   if (kind.array !== undefined) return readNumbers(cursor, kind.bytes * length, kind.array, what)
-  cursor.spend(length, what)
+  cursor.spend(kind.name === 'array' ? arrayCost * length : length, what)
   if (kind.name === 'string') return readStrings(cursor, length, what)
   if (kind.name === 'bool') return readBooleans(cursor, length, what)
   const arrays: GgufArray[] = []
@@ -111,7 +114,7 @@ async function readNumbers(cursor: GgufCursor, bytes: number, array: NonNullable
 
 /** Waits only where a window ends: vocabularies have hundreds of thousands of strings. */
 async function readStrings(cursor: GgufCursor, length: number, what: string): Promise<string[]> {
-  const batch = new TextBatch((bytes) => cursor.decode(bytes, `a string of ${what}`))
+  const batch = new TextBatch((bytes) => cursor.decode(bytes, `a string of ${what}`), cursor.scratch)
   for (let index = 0; index < length; index++) {
     if (!cursor.has(lengthBytes)) await cursor.need(lengthBytes, what)
     const bytes = cursor.count(1, what)

@@ -10,7 +10,7 @@ import { quoted } from './text.ts'
 export interface GgufLimits {
   /** Longest header (metadata and descriptions of tensors), in bytes. Default 100,000,000. */
   readonly maxHeaderBytes?: number
-  /** Most entries of metadata, strings, booleans, arrays in arrays and tensors together. Default 2,000,000. */
+  /** Most entries, strings, booleans and tensors together; an array in an array counts as ten. Default 2,000,000. */
   readonly maxValues?: number
   /** Deepest nesting of arrays. Default 4. */
   readonly maxDepth?: number

@@ -1,3 +1,5 @@
+export { type ByteSource, memorySource } from '../base/byte-source.ts'
+export type { BlockType, StorageType, StoredTensor, StoredTensors } from '../base/stored-tensor.ts'
 export { type BlockSize, blockSizes } from './block-types.ts'
 export { type Gguf, type GgufLimits, readGguf } from './gguf.ts'
 export type { GgufArray, GgufNumbers, GgufValue } from './gguf-values.ts'
@@ -22,6 +24,7 @@ export {
   onnxTypeCodes,
 } from './onnx.ts'
 export { type OpenedSafetensors, openSafetensors } from './open-safetensors.ts'
+export { type RwkvCppFile, type RwkvCppLimits, readRwkvCpp } from './rwkv-cpp.ts'
 export { readSafetensor, readSafetensors, type Safetensors, safetensorsPieces, writeSafetensors } from './safetensors.ts'
 export {
   readSafetensorsHeader,

@@ -1,33 +1,44 @@
-/** Bytes that are decoded together at most. */
-const batchBytes = 2 ** 16
-
 /**
  * Decodes many short strings together, as each call of TextDecoder costs microseconds. Joined strings are valid UTF-8 just when each
  * is, provided that none begins inside a character.
  */
 export class TextBatch {
   readonly #decode: (bytes: Uint8Array) => string
-  readonly #bytes = new Uint8Array(batchBytes)
+  readonly #bytes: Uint8Array
   /** UTF-16 units of each string. */
   readonly #lengths: number[] = []
   readonly #done: string[] = []
   #used = 0
 
-  /** @param decode throws for what is not UTF-8 */
-  constructor(decode: (bytes: Uint8Array) => string) {
+  /**
+   * @param decode throws for what is not UTF-8
+   * @param scratch room for the bytes that are decoded together
+   */
+  constructor(decode: (bytes: Uint8Array) => string, scratch: Uint8Array) {
     this.#decode = decode
+    this.#bytes = scratch
   }
 
   add(bytes: Uint8Array): void {
-    if (this.#used + bytes.byteLength > batchBytes) this.#flush()
-    if (bytes.byteLength > batchBytes || isContinuation(bytes[0])) {
+    if (this.#used + bytes.byteLength > this.#bytes.byteLength) this.#flush()
+    if (bytes.byteLength > this.#bytes.byteLength || isContinuation(bytes[0])) {
       this.#flush()
       this.#done.push(this.#decode(bytes))
       return
     }
-    this.#bytes.set(bytes, this.#used)
-    this.#lengths.push(unitsOf(bytes))
-    this.#used += bytes.byteLength
+    this.#lengths.push(this.#append(bytes))
+  }
+
+  /** Copies valid UTF-8; its UTF-16 units: one for each first byte of a character, two where the character has four bytes. */
+  #append(bytes: Uint8Array): number {
+    let units = 0
+    for (let index = 0; index < bytes.length; index++) {
+      const byte = bytes[index]!
+      this.#bytes[this.#used + index] = byte
+      units += byte >= 0xf0 ? 2 : isContinuation(byte) ? 0 : 1
+    }
+    this.#used += bytes.length
+    return units
   }
 
   /** All strings, in the order in which they came. */
@@ -37,6 +48,7 @@ export class TextBatch {
   }
 
   #flush(): void {
+    if (this.#lengths.length === 0) return
     const text = this.#decode(this.#bytes.subarray(0, this.#used))
     let at = 0
     for (const length of this.#lengths) {
@@ -46,16 +58,6 @@ export class TextBatch {
     this.#lengths.length = 0
     this.#used = 0
   }
-}
-
-/** UTF-16 units of valid UTF-8: one for each first byte of a character, two where it has four bytes. */
-function unitsOf(bytes: Uint8Array): number {
-  let units = 0
-  for (let index = 0; index < bytes.length; index++) {
-    const byte = bytes[index]!
-    units += byte >= 0xf0 ? 2 : isContinuation(byte) ? 0 : 1
-  }
-  return units
 }
 
 function isContinuation(byte: number | undefined): boolean {

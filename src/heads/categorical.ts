@@ -2,7 +2,7 @@ import { OptionError, ShapeError } from '../base/errors.ts'
 import { refuseUnknown } from '../base/options.ts'
 import type { Embedding } from '../nn/embedding.ts'
 import { Linear, linear } from '../nn/linear.ts'
-import type { Weight } from '../nn/quantized-matrix.ts'
+import { type Weight, WeightHolder } from '../nn/quantized-matrix.ts'
 import { sameShape } from '../tensor/dimension.ts'
 import {
   customGradient,
@@ -40,12 +40,13 @@ export interface CategoricalHeadOptions extends TiedHeadOptions {
   readonly bias?: Initializer
 }
 
-class LinearHead implements CategoricalHead {
+class LinearHead extends WeightHolder implements CategoricalHead {
   readonly weight: Weight
   readonly bias?: Variable
   readonly #softCap: number | undefined
 
   constructor(width: number, vocabularySize: number, { softCap, ...options }: CategoricalHeadOptions) {
+    super()
     const { weight, bias } = new Linear(width, vocabularySize, options)
     this.weight = weight
     if (bias !== undefined) this.bias = bias

@@ -15,7 +15,9 @@ export {
 } from './attention.ts'
 export { type Block, type BlockParts, parallel, prenorm, type Residual, sandwich } from './block.ts'
 export { Embedding } from './embedding.ts'
+export { type Compensated, type CompensateOptions, compensateWeights } from './gptq.ts'
 export { canGrow, type GrowingPast } from './growing.ts'
+export type { Calibration } from './hessians.ts'
 export { glorotUniform, heNormal, normal, ones, uniform, zeros } from './initializers.ts'
 export { Linear, type LinearOptions, linear } from './linear.ts'
 export {
@@ -45,7 +47,16 @@ export {
 export { layerNorm, type Norm, type NormFactory, type RmsNormOptions, rmsNorm } from './norm.ts'
 export { placedValues } from './placement.ts'
 export { learned, type Positions, type PositionsFactory, type RotaryOptions, rotary, unplaced } from './positions.ts'
-export { type BlockFormat, QuantizedMatrix, type QuantizedValues, type Weight } from './quantized-matrix.ts'
+export {
+  gptq,
+  matricesIn,
+  nearest,
+  type QuantizedReport,
+  type QuantizeOptions,
+  quantizeModule,
+  type RoundingMethod,
+} from './quantize-module.ts'
+export { type BlockFormat, QuantizedMatrix, type QuantizedValues, type Weight, WeightHolder } from './quantized-matrix.ts'
 export { repackBlocks, twinFormat } from './repack.ts'
 export {
   type DynamicOptions,
@@ -62,6 +73,8 @@ export {
   type YarnOptions,
   yarn,
 } from './rotary-scaling.ts'
+export { type Clip, type RoundOptions, roundWeights, widenWeights } from './round-weights.ts'
+export { Rwkv7, type Rwkv7Options, type Rwkv7State } from './rwkv7.ts'
 export { type BackboneOutput, Transformer, type TransformerOptions } from './transformer.ts'
 export { constantColumns, type TracedColumns, traceVisibility } from './visibility.ts'
 export { checkFit, loadWeights, readVariables, type VariableMap, writeVariables } from './weights.ts'

@@ -11,7 +11,7 @@ import {
 } from '../tensor/index.ts'
 import { toTensor } from '../tensor/tensor.ts'
 import { normal } from './initializers.ts'
-import { QuantizedMatrix, type Weight } from './quantized-matrix.ts'
+import { QuantizedMatrix, type Weight, WeightHolder } from './quantized-matrix.ts'
 import { checkSizes } from './sizes.ts'
 
 export interface LinearOptions {
@@ -22,11 +22,12 @@ export interface LinearOptions {
 }
 
 /** y = x·Wᵀ (+ b) over the last axis; W is `[outputs, inputs]`. Throws OptionError on sizes below 1. */
-export class Linear {
+export class Linear extends WeightHolder {
   readonly weight: Weight
   readonly bias?: Variable
 
   constructor(inputs: number, outputs: number, { weight = normal(0.02), bias }: LinearOptions = {}) {
+    super()
     checkSizes({ inputs, outputs })
     this.weight = parameter([outputs, inputs], weight)
     if (bias !== undefined) this.bias = parameter([outputs], bias)

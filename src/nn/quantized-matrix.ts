@@ -11,7 +11,7 @@ import {
   type WeightBits,
 } from '../tensor/index.ts'
 import { checkBlocks } from '../tensor/ops/quantized.ts'
-import { toTensor } from '../tensor/tensor.ts'
+import { describeType, toTensor } from '../tensor/tensor.ts'
 import { checkSizes } from './sizes.ts'
 
 /** How weights are kept: in blocks along their rows, each with a scale of its own. */
@@ -23,15 +23,15 @@ export interface BlockFormat {
 
 /** A matrix in a block format. A weight is (code − 8)·scale for 4 bits, (code − 128)·scale for 8. */
 export interface QuantizedValues extends BlockFormat {
-  /** `[row, block, byte]`; of two 4-bit codes in a byte, the first is the lower half. */
+  /** `[row, block, byte]`, with rows of whole blocks; of two 4-bit codes in a byte, the first is the lower half. */
   readonly blocks: Uint8Array
   /** `[row, block]`. */
   readonly scales: Float32Array
 }
 
 /**
- * Weights in blocks of 4 or 8 bits, in the place of the weight of a `Linear` or an `Embedding`. Not trained. Throws OptionError on a
- * format that the kernels do not have, or rows that are not whole blocks.
+ * Weights in blocks of 4 or 8 bits, in the place of the weight of a `Linear` or an `Embedding`. Not trained. Rows that are
+ * not whole blocks end in a block that is not full. Throws OptionError on a format that the kernels do not have.
  */
 export class QuantizedMatrix {
   /** uint8 `[row, block, byte]`. */
@@ -40,43 +40,43 @@ export class QuantizedMatrix {
   readonly scales: Variable
   readonly bits: WeightBits
   readonly blockSize: number
+  readonly #columns: number
 
   constructor(rows: number, columns: number, format: BlockFormat) {
     checkSizes({ rows, columns })
     checkFormat(format)
     const { bits, blockSize } = format
-    if (columns % blockSize !== 0) {
-      throw new OptionError(`rows of ${columns} weights are not whole blocks of ${blockSize}`, {
-        expected: 'a block size that divides the width',
-      })
-    }
+    const perRow = Math.ceil(columns / blockSize)
+    this.#columns = columns
     this.bits = bits
     this.blockSize = blockSize
     this.blocks = new Variable({
-      shape: [rows, columns / blockSize, (blockSize * bits) / 8],
+      shape: [rows, perRow, (blockSize * bits) / 8],
       dtype: 'uint8',
       initializer: refuseFirst,
     })
-    this.scales = new Variable({ shape: [rows, columns / blockSize], initializer: refuseFirst })
+    this.scales = new Variable({ shape: [rows, perRow], initializer: refuseFirst })
   }
 
   /** Of the matrix that is stood for: `[rows, columns]`. */
   get shape(): readonly [number, number] {
-    const [rows, perRow] = this.scales.shape as readonly [number, number]
-    return [rows, perRow * this.blockSize]
+    return [this.scales.shape[0] as number, this.#columns]
   }
 
   /** x·Ŵᵀ: `[…, columns]` → `[…, rows]`. Leading axes are folded into one. */
   product(x: TensorOperand): Tensor {
     const input = toTensor(x)
-    const [rows] = this.shape
+    const [rows, columns] = this.shape
+    if (input.shape.at(-1) !== columns) {
+      throw new ShapeError(`${describeType(input)} for quantised weights [${rows}, ${columns}]`, { expected: `rows of ${columns}` })
+    }
     const flat = reshape(input, [-1, input.shape.at(-1)!])
     return reshape(matmulQuantized(flat, this.blocks, this.scales, this), [...input.shape.slice(0, -1), rows])
   }
 
   /** Rows by id, dequantised: ids `[…]` → `[…, columns]`. */
   rows(ids: TensorOperand): Tensor {
-    return dequantize(gather(this.blocks, ids), gather(this.scales, ids), this)
+    return dequantize(gather(this.blocks, ids), gather(this.scales, ids), { bits: this.bits, width: this.#columns })
   }
 
   /** Takes on values of the same format. Throws ShapeError when they do not fit. */
@@ -102,6 +102,11 @@ const refuseFirst: Initializer = () => {
 
 /** What multiplies in a layer: trainable values, or quantised ones. */
 export type Weight = Variable | QuantizedMatrix
+
+/** A layer whose `weight` multiplies or is looked up through this file's functions, so that either kind may stand there. */
+export abstract class WeightHolder {
+  abstract readonly weight: Weight
+}
 
 /** Throws OptionError unless the kernels have the format. */
 export function checkFormat({ bits, blockSize }: BlockFormat): void {

@@ -53,7 +53,8 @@ export interface DeviceOptions {
   readonly spinning?: boolean
   /**
    * Run in a worker thread, so that the event loop stays free. Default true. The driver `onnxruntime-c` needs none: its runs leave the
-   * event loop free from within the process, and `info.worker` is false.
+   * event loop free from within the process, and `info.worker` is false. In a browser only false is granted: there, import nextx in a
+   * Web Worker.
    */
   readonly worker?: boolean
   /** Browsers only: what computes, WebAssembly on the processor (default) or WebGPU on the graphics card. */

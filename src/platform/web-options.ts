@@ -14,7 +14,10 @@ const isolation =
 export async function webSettings(options: DeviceOptions): Promise<WebSettings> {
   checkDeviceOptions(options, { drivers: ['onnxruntime-web'], options: ['provider', 'wasmPath'] })
   const { spinning = false, worker = false, provider = 'wasm', wasmPath } = options
-  if (worker) throw new OptionError('worker is true', { expected: 'false in a browser' })
+  if (worker) {
+    const fix = 'to keep the page free during runs, import nextx in a Web Worker of your own (docs/browser.md)'
+    throw new OptionError('worker is true', { expected: 'false in a browser', fix })
+  }
   if (spinning) throw new OptionError('spinning is true', { expected: 'false: in a browser idle threads never spin' })
   await requireProvider(provider)
   return { provider, threads: threadsOf(options), wasmPath: wasmPath === undefined ? undefined : folderUrl(wasmPath) }

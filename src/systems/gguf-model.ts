@@ -1,4 +1,4 @@
-import { OptionError } from '../base/errors.ts'
+import { FormatError, OptionError } from '../base/errors.ts'
 import type { Placement } from '../base/placement.ts'
 import type { Gguf } from '../formats/index.ts'
 import { GgufFields } from './gguf-metadata.ts'
@@ -99,13 +99,21 @@ export function ggufModel({ metadata, tensors }: Pick<Gguf, 'metadata' | 'tensor
   }
 }
 
+/** Channels of all heads together: orders of rows are made before weights are read. */
+const widest = 2 ** 24
+
 function sizesOf(fields: GgufFields): GgufSizes {
   const heads = fields.count('attention.head_count')
   const headWidth = fields.number('attention.key_length') ?? fields.count('embedding_length') / heads
   if ((fields.number('attention.value_length') ?? headWidth) !== headWidth) {
     throw new OptionError('GGUF: heads whose keys and values differ in width are not supported', { expected: 'equal widths' })
   }
-  const keyValueHeads = fields.number('attention.head_count_kv') ?? heads
+  const keyValueHeads = fields.number('attention.head_count_kv') === undefined ? heads : fields.count('attention.head_count_kv')
+  if (!Number.isInteger(headWidth) || headWidth < 1 || Math.max(heads, keyValueHeads) * headWidth > widest) {
+    throw new FormatError(`GGUF: ${heads} and ${keyValueHeads} heads of ${headWidth} channels`, {
+      expected: `whole channels, ${widest} at most`,
+    })
+  }
   return { heads, keyValueHeads, headWidth, hidden: fields.count('feed_forward_length') }
 }
 

@@ -1,4 +1,16 @@
 export { type ExportOptions, exportModel, forwardText, textProgram } from './export-text.ts'
+export type { DecoderOptions } from './families/decoder-config.ts'
+export { type ContextExtension, extendContext } from './families/extend-context.ts'
+export type { RotaryScalingChoice } from './families/rotary-config.ts'
+export { type GgufFactors, type GgufModel, ggufModel } from './gguf-model.ts'
+export { ggufFactorTensors } from './gguf-places.ts'
+export {
+  applyQuantization,
+  declaredQuantization,
+  type QuantizationDeclaration,
+  quantizationOf,
+} from './quantization.ts'
+export { type QuantizeTextOptions, quantizeText, textCalibration } from './quantize-text.ts'
 export { loadSystem, systemForConfig, systemIds } from './registry.ts'
 export type { LanguageModel, TextSystem } from './system.ts'
 export { readTextData, type TextData, type TextDataOptions, type TokenizerChoice } from './text-data.ts'

@@ -109,11 +109,13 @@ const matmulRule: GradientRule<AttributesOf<typeof ops.matmul>> = (gradient, nod
 /** Through the weights that the blocks stand for; a scale's gradient is that of its weights times their codes. Codes have none. */
 const matmulQuantizedRule: GradientRule<AttributesOf<typeof ops.matmulQuantized>> = (gradient, node, { bits }) => {
   const [x, blocks, scales] = node.inputs
-  const dx = matmul(gradient, dequantize(blocks!, scales!, { bits }))
+  const width = x!.shape.at(-1) as number
+  const dx = matmul(gradient, dequantize(blocks!, scales!, { bits, width }))
   const flat = (tensor: Tensor) => reshape(tensor, [-1, tensor.shape.at(-1)!])
   const codes = weightCodes(blocks!, bits, scales!.dtype)
-  const dWeights = reshape(matmul(flat(gradient), flat(x!), { transposeA: true }), codes.shape)
-  return [dx, undefined, sum(multiply(dWeights, codes), -1)]
+  const [, perRow, blockSize] = codes.shape as [number, number, number]
+  const dWeights = pad(matmul(flat(gradient), flat(x!), { transposeA: true }), -1, 0, perRow * blockSize - width)
+  return [dx, undefined, sum(multiply(reshape(dWeights, codes.shape), codes), -1)]
 }
 
 /** Below this many rows a one-hot product beats scattering; ScatterND would lose updates on several threads. */

@@ -1,8 +1,20 @@
+import { posix, win32 } from 'node:path'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { memorySource } from '../../src/base/byte-source.ts'
 import { FormatError } from '../../src/base/errors.ts'
-import { readSafetensors, type Safetensors, writeSafetensors } from '../../src/formats/index.ts'
-import { anyTensor } from '../null/formats/tensors.ts'
+import {
+  type OpenedSafetensors,
+  openSafetensors,
+  readSafetensors,
+  readSafetensorsIndex,
+  readStoredTensor,
+  type Safetensors,
+  type SafetensorsIndex,
+  writeSafetensors,
+} from '../../src/formats/index.ts'
+import { anyTensor, bits } from '../null/formats/tensors.ts'
+import { budget, patience } from './budget.ts'
 
 /** JSON texts that readers have fallen over. */
 const hostileTexts = [
@@ -116,31 +128,130 @@ function readOrRefuse(bytes: Uint8Array): Safetensors | undefined {
   }
 }
 
-test('a mutated file is read as what it says, or refused', () => {
-  let accepted = 0
-  let refused = 0
-  fc.assert(
-    fc.property(validFile, fc.array(mutation, { minLength: 1, maxLength: 3 }), ({ bytes }, mutations) => {
-      const mutated = mutations.reduce((file, mutate) => (file.length >= 8 ? mutate(file) : file), bytes)
-      const read = readOrRefuse(mutated)
-      if (read === undefined) refused++
-      else {
+test(
+  'a mutated file is read as what it says, or refused',
+  () => {
+    let accepted = 0
+    let refused = 0
+    fc.assert(
+      fc.property(validFile, fc.array(mutation, { minLength: 1, maxLength: 3 }), ({ bytes }, mutations) => {
+        const mutated = mutations.reduce((file, mutate) => (file.length >= 8 ? mutate(file) : file), bytes)
+        const read = readOrRefuse(mutated)
+        if (read === undefined) refused++
+        else {
+          accepted++
+          checkAccepted(read, mutated)
+        }
+      }),
+      budget(3000, 1),
+    )
+    // The mutations are neither all harmless nor all fatal.
+    expect(accepted).toBeGreaterThan(30)
+    expect(refused).toBeGreaterThan(1000)
+  },
+  patience,
+)
+
+async function openOrRefuse(bytes: Uint8Array): Promise<OpenedSafetensors | undefined> {
+  try {
+    return await openSafetensors(memorySource(bytes, 'file'))
+  } catch (error) {
+    if (error instanceof FormatError) return undefined
+    throw error
+  }
+}
+
+test(
+  'a mutated file that is read piece by piece is what it is when read whole',
+  async () => {
+    await fc.assert(
+      fc.asyncProperty(validFile, fc.array(mutation, { minLength: 1, maxLength: 3 }), async ({ bytes }, mutations) => {
+        const mutated = mutations.reduce((file, mutate) => (file.length >= 8 ? mutate(file) : file), bytes)
+        const whole = readOrRefuse(mutated)
+        const opened = await openOrRefuse(mutated)
+        if (whole === undefined) {
+          // Values of bools are only looked at when they are read.
+          const bools = [...(opened?.tensors.values() ?? [])].filter(({ type }) => type === 'bool')
+          const read = await Promise.allSettled(bools.map(readStoredTensor))
+          if (opened !== undefined) expect(read.find(({ status }) => status === 'rejected')).toBeDefined()
+          return
+        }
+        expect(opened?.metadata).toEqual(whole.metadata)
+        expect([...opened!.tensors.keys()]).toEqual([...whole.tensors.keys()])
+        for (const [name, stored] of opened!.tensors) {
+          expect(bits(await readStoredTensor(stored))).toEqual(bits(whole.tensors.get(name)!))
+        }
+      }),
+      budget(1000, 3),
+    )
+  },
+  patience,
+)
+
+function readIndexOrRefuse(text: string): SafetensorsIndex | undefined {
+  try {
+    return readSafetensorsIndex(new TextEncoder().encode(text))
+  } catch (error) {
+    if (error instanceof FormatError) return undefined
+    throw error
+  }
+}
+
+test(
+  'an index of hostile texts leads to files of its own folder, or is refused',
+  () => {
+    const fragment = fc.oneof(
+      fc.constantFrom(
+        '..',
+        '.',
+        '/',
+        '\\',
+        ':',
+        ' ',
+        '\0',
+        'con',
+        'NUL',
+        'C:',
+        '//host/',
+        'file://',
+        '%2e%2e',
+        '~',
+        'a',
+        '.safetensors',
+      ),
+      fc.string({ unit: 'binary', maxLength: 3 }),
+    )
+    const name = fc.array(fragment, { maxLength: 5 }).map((parts) => parts.join(''))
+    const index = fc
+      .dictionary(fc.string({ maxLength: 3 }), name, { maxKeys: 3 })
+      .map((weights) => JSON.stringify({ metadata: {}, weight_map: weights }))
+    const mutated = fc
+      .tuple(index, fc.nat({ max: 30 }), fc.constantFrom(...hostileTexts), fc.boolean())
+      .map(([text, n, hostile, change]) => (change ? replaceOne(text, valueText, n, () => hostile) : text))
+    let accepted = 0
+    fc.assert(
+      fc.property(mutated, (text) => {
+        const read = readIndexOrRefuse(text)
+        if (read === undefined) return
         accepted++
-        checkAccepted(read, mutated)
-      }
-    }),
-    { numRuns: 3000, seed: 1 },
-  )
-  // The mutations are neither all harmless nor all fatal.
-  expect(accepted).toBeGreaterThan(30)
-  expect(refused).toBeGreaterThan(1000)
-})
+        for (const file of read.keys()) {
+          expect(posix.dirname(posix.join('/models/one', file))).toBe('/models/one')
+          expect(win32.dirname(win32.resolve('D:\\models\\one', file))).toBe('D:\\models\\one')
+          expect(file).not.toContain('\0')
+        }
+      }),
+      budget(3000, 4),
+    )
+    expect(accepted).toBeGreaterThan(100)
+  },
+  patience,
+)
 
 test('arbitrary bytes are refused', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 64 }), (bytes) => {
       expect(readOrRefuse(bytes)).toBeUndefined()
     }),
-    { numRuns: 1000, seed: 2 },
+    budget(1000, 2),
   )
 })

@@ -6,7 +6,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { DeviceOptions } from '../../src/platform/device.ts'
 import { buildPage, root } from './build-page.ts'
 import { type Browser, noBrowser, startBrowser } from './chromium.ts'
-import type { Greedy, Page } from './page/main.ts'
+import type { Greedy } from './page/greedy.ts'
+import type { Page } from './page/main.ts'
 import { type StaticServer, serve } from './serve.ts'
 
 if (noBrowser !== undefined) console.warn(`tests in a browser are skipped: ${noBrowser}`)
@@ -20,6 +21,16 @@ const expected = JSON.parse(readFileSync(`${folder}/expected-greedy.json`, 'utf8
 const published = readFileSync(`${folder}/expected-greedy.txt`, 'utf8').trim()
 const greedy: Greedy = { device: {}, model: '/models/stories260K', prompt: expected.prompt_ids, tokens: expected.greedy_ids.length }
 const few: Greedy = { ...greedy, tokens: 4 }
+
+/** Runs in the page. */
+const rememberWasmMemories = `
+  globalThis.wasmMemories = []
+  WebAssembly.Memory = class extends WebAssembly.Memory {
+    constructor(size) {
+      super(size)
+      wasmMemories.push(this)
+    }
+  }`
 
 describe.skipIf(noBrowser !== undefined)('in headless Chromium', () => {
   const pageFolder = mkdtempSync(join(tmpdir(), 'nextx-page-'))
@@ -45,6 +56,7 @@ describe.skipIf(noBrowser !== undefined)('in headless Chromium', () => {
   async function openTab(query: string): Promise<void> {
     await tab?.close()
     tab = await browser.context.newPage()
+    await tab.addInitScript(rememberWasmMemories)
     await tab.goto(`${server.url}${query}`)
   }
 
@@ -55,13 +67,16 @@ describe.skipIf(noBrowser !== undefined)('in headless Chromium', () => {
     return tab.evaluate(call, [method, args] as [string, unknown[]]) as Promise<Awaited<ReturnType<Page[M]>>>
   }
 
-  it.each([{ threads: 1 }, { threads: 2 }, {}])('continues with the ids that Node gives: %o', async (device) => {
-    const { device: info, ids, text } = await ask('continueGreedily', { ...greedy, device })
+  it.each([
+    { method: 'continueGreedily', threads: 1 },
+    { method: 'continueGreedily', threads: 2 },
+    { method: 'continueInWorker', threads: 2 },
+  ] as const)('continues with the ids that Node gives: $method, threads: $threads', async ({ method, threads }) => {
+    const { device, ids, text } = await ask(method, { ...greedy, device: { threads } })
     expect(ids).toEqual(expected.greedy_ids)
     expect(published.startsWith(`Once upon a${text}`)).toBe(true)
     expect(text.length).toBeGreaterThan(40)
-    expect(info).toMatchObject({ driver: 'onnxruntime-web', version: '1.30.0', boundOutputs: false })
-    expect(info.threads).toBe(device.threads ?? info.threads)
+    expect(device).toEqual({ driver: 'onnxruntime-web', version: '1.30.0', threads, worker: false, boundOutputs: false })
   })
 
   it('opens a device again after the last was disposed, and again', async () => {
@@ -69,9 +84,19 @@ describe.skipIf(noBrowser !== undefined)('in headless Chromium', () => {
   })
 
   it('holds nothing of a model that was disposed', async () => {
-    const dropped = await ask('loadAgainAndAgain', few, 5)
-    const empty = { ids: expected.greedy_ids.slice(0, 4), left: { buffers: 0, bytes: 0, sessions: 0 } }
-    expect(dropped).toEqual(Array(5).fill(empty))
+    const dropped = await ask('loadAgainAndAgain', { ...greedy, tokens: 1 }, 12)
+    expect(dropped.map(({ ids }) => ids)).toEqual(Array(12).fill(expected.greedy_ids.slice(0, 1)))
+    expect(dropped.map(({ left }) => left)).toEqual(Array(12).fill({ buffers: 0, bytes: 0, sessions: 0 }))
+    const bytes = dropped.map(({ wasmBytes }) => wasmBytes)
+    expect(bytes[0]).toBeGreaterThan(0)
+    expect(bytes.slice(2)).toEqual(Array(10).fill(bytes[1]))
+  })
+
+  it('trains on a text on the server, from the loss of a uniform guess downwards', async () => {
+    const { losses, vocabularySize } = await ask('train', '/models/stories260K/expected-greedy.txt')
+    expect(losses).toHaveLength(20)
+    expect(Math.abs(losses[0]! - Math.log(vocabularySize))).toBeLessThan(0.5)
+    expect(losses.at(-1)!).toBeLessThan(losses[0]! - 0.3)
   })
 
   it('refuses what needs files, says so, and goes on', async () => {
@@ -103,6 +128,8 @@ describe.skipIf(noBrowser !== undefined)('in headless Chromium', () => {
     [{ provider: 'webgpu' }, /RuntimeError: .*WebGPU.*provider: 'wasm'/],
     [{ provider: 'webgl' as 'webgpu' }, /OptionError: provider is webgl/],
     [{ spinning: true }, /OptionError: spinning is true/],
+    [{ worker: true }, /OptionError: worker is true.*Web Worker/],
+    [{ driver: 'onnxruntime-node' }, /OptionError: driver is onnxruntime-node.*onnxruntime-web/],
     [{ threads: 0 }, /OptionError: threads is 0/],
     [{ wasmPath: 'http://' }, /OptionError: wasmPath "http:\/\/" is no URL/],
     [{ cores: 2 } as DeviceOptions, /OptionError: unknown device option 'cores'/],

@@ -9,6 +9,7 @@ export async function buildPage(outDir: string): Promise<void> {
     configFile: false,
     root: `${root}test/web/page`,
     logLevel: 'error',
+    worker: { format: 'es' },
     build: { outDir, emptyOutDir: true, target: 'esnext', minify: false, reportCompressedSize: false },
   })
 }

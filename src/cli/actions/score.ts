@@ -1,9 +1,9 @@
-import { streamText } from '../../platform/text-files.ts'
 import { scoreText, type TextScore } from '../../systems/index.ts'
 import { interruptible } from '../exit.ts'
 import { decimals, table, thousands } from '../format.ts'
 import { withModel } from '../model.ts'
 import { openBar } from '../progress.ts'
+import { readText } from '../read-text.ts'
 import type { ScoreFlags } from '../score.ts'
 import { readStdin } from '../stdin.ts'
 import { writeJson, writeLines } from '../terminal.ts'
@@ -23,12 +23,6 @@ export async function scoreAction(name: string, file: string, flags: ScoreFlags)
     if (flags.json === true) writeJson(score)
     else writeLines(tableOf(score))
   })
-}
-
-async function readText(path: string): Promise<string> {
-  let text = ''
-  for await (const piece of streamText(path)) text += piece
-  return text
 }
 
 function tableOf(score: TextScore): string[] {

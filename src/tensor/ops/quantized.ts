@@ -12,7 +12,7 @@ import {
   type TensorType,
 } from '../tensor.ts'
 import { cast, divide, floor, multiply, subtract } from './elementwise.ts'
-import { concat, reshape, unsqueeze } from './layout.ts'
+import { concat, reshape, slice, unsqueeze } from './layout.ts'
 
 /** Bits of one quantised weight. */
 export type WeightBits = 4 | 8
@@ -55,7 +55,7 @@ function checkPair(blocks: TensorType, scales: TensorType, { bits }: QuantizedOp
 
 type QuantizedAttributes = { readonly bits: WeightBits }
 
-/** x·Ŵᵀ with Ŵ = (code − zero)·scale in blocks along its rows: x `[…, K]`, blocks `[N, K/block, bytes]`, scales `[N, K/block]`. */
+/** x·Ŵᵀ with Ŵ = (code − zero)·scale in blocks along its rows: x `[…, K]`, blocks `[N, ⌈K/block⌉, bytes]`, scales `[N, ⌈K/block⌉]`. */
 const matmulQuantizedRow: Op<QuantizedAttributes> = {
   name: 'matmulQuantized',
   infer([x, blocks, scales], attributes) {
@@ -68,10 +68,10 @@ const matmulQuantizedRow: Op<QuantizedAttributes> = {
         expected: 'x of rank ≥ 2, blocks of rank 3',
       })
     const [rows, perRow] = blocks!.shape
-    const inner = multiplyDimensions(perRow!, blockSize)
-    if (typeof rows !== 'number' || typeof inner !== 'number' || x!.shape.at(-1) !== inner) {
-      throw new ShapeError(`x ${formatShape(x!.shape)} for quantised weights [${rows}, ${inner}]`, {
-        expected: `rows of ${inner} values`,
+    const inner = x!.shape.at(-1)
+    if (typeof rows !== 'number' || typeof inner !== 'number' || perRow !== Math.ceil(inner / blockSize)) {
+      throw new ShapeError(`x ${formatShape(x!.shape)} for [${rows}, ${perRow}] blocks of ${blockSize} weights`, {
+        expected: `rows of ${multiplyDimensions(perRow!, blockSize)} values, or fewer with the last block not full`,
       })
     }
     return { dtype: x!.dtype, shape: [...x!.shape.slice(0, -1), rows] }
@@ -86,9 +86,9 @@ const matmulQuantizedRow: Op<QuantizedAttributes> = {
  */
 function emitMatMulNBits(emitter: Emitter, inputs: readonly string[], node: Tensor, { bits }: QuantizedAttributes): string {
   if (node.dtype !== 'float32') throw new DTypeError(`no kernel in ${node.dtype}`, { expected: 'float32' })
-  const [rows, perRow, bytes] = node.inputs[1]!.shape as [number, number, number]
+  const [rows, , bytes] = node.inputs[1]!.shape as [number, number, number]
   const blockSize = (bytes * 8) / bits
-  const attributes = { K: perRow * blockSize, N: rows, bits, block_size: blockSize, accuracy_level: 4 }
+  const attributes = { K: node.inputs[0]!.shape.at(-1) as number, N: rows, bits, block_size: blockSize, accuracy_level: 4 }
   return emitter.node('MatMulNBits', inputs, attributes, 'com.microsoft')
 }
 
@@ -106,12 +106,14 @@ function quantizedReference(
 ): Float64Array {
   const [inner, rows] = [x.shape.at(-1)!, shape.at(-1)!]
   const blockSize = (blocks.shape.at(-1)! * 8) / bits
+  // Rows are whole blocks, of which the last may not be full.
+  const stored = blocks.shape[1]! * blockSize
   const weight = (place: number) =>
     (codeAt(blocks.data, place, bits) - zeroCode(bits)) * scales.data[Math.floor(place / blockSize)]!
   return Float64Array.from({ length: (x.data.length / inner) * rows }, (_, flat) => {
     const [from, row] = [Math.floor(flat / rows) * inner, flat % rows]
     let sum = 0
-    for (let k = 0; k < inner; k++) sum += x.data[from + k]! * weight(row * inner + k)
+    for (let k = 0; k < inner; k++) sum += x.data[from + k]! * weight(row * stored + k)
     return sum
   })
 }
@@ -119,10 +121,10 @@ function quantizedReference(
 export const quantized = { matmulQuantized: matmulQuantizedRow } as const
 
 /**
- * x·Ŵᵀ over the last axis, with weights in blocks of 4 or 8 bits: x float32 `[…, K]`, blocks uint8 `[N, K/block, block·bits/8]`, scales
- * `[N, K/block]` → `[…, N]`. A weight is (code − 8)·scale or (code − 128)·scale; of two 4-bit codes in a byte, the first is the lower
- * half. Where the blocks are part of the session, x is rounded to 8 bits. Gradients reach x and the scales. Throws ShapeError,
- * DTypeError or OptionError.
+ * x·Ŵᵀ over the last axis, with weights in blocks of 4 or 8 bits: x float32 `[…, K]`, blocks uint8 `[N, ⌈K/block⌉, block·bits/8]`,
+ * scales `[N, ⌈K/block⌉]` → `[…, N]`. A weight is (code − 8)·scale or (code − 128)·scale; of two 4-bit codes in a byte, the first is the
+ * lower half; the last block of a row need not be full. Where the blocks are part of the session, x is rounded to 8 bits. Gradients reach
+ * x and the scales. Throws ShapeError, DTypeError or OptionError.
  */
 export function matmulQuantized(
   x: TensorOperand,
@@ -146,14 +148,19 @@ export function weightCodes(blocks: Tensor, bits: WeightBits, dtype: Tensor['dty
 }
 
 /**
- * The weights that blocks stand for: uint8 `[…, block, bytes]` and scales `[…, block]` → `[…, block·weight]`. Throws ShapeError,
- * DTypeError or OptionError.
+ * The weights that blocks stand for: uint8 `[…, block, bytes]` and scales `[…, block]` → `[…, width]`; the width is that of all blocks
+ * unless it is given. Throws ShapeError, DTypeError or OptionError.
  */
-export function dequantize(blocks: TensorOperand, scales: TensorOperand, { bits }: QuantizedOptions): Tensor {
+export function dequantize(
+  blocks: TensorOperand,
+  scales: TensorOperand,
+  { bits, width }: QuantizedOptions & { readonly width?: number },
+): Tensor {
   return located('dequantize', [blocks, scales], (codes, factors) => {
     const blockSize = checkPair(codes!, factors!, { bits })
     const values = multiply(weightCodes(codes!, bits, factors!.dtype), unsqueeze(factors!, -1))
-    const outer = codes!.shape.slice(0, -2)
-    return reshape(values, [...outer, multiplyDimensions(codes!.shape.at(-2)!, blockSize)])
+    const whole = multiplyDimensions(codes!.shape.at(-2)!, blockSize)
+    const rows = reshape(values, [...codes!.shape.slice(0, -2), whole])
+    return width === undefined || width === whole ? rows : slice(rows, -1, 0, width)
   })
 }

@@ -26,7 +26,7 @@ function logProbs(plan: (typeof plans)[string], byName: ReturnType<typeof random
   const bits = evaluate(plan.visibility, plan)
   const layer = { attention: { heads: 4, keyValueHeads: 2 }, sees: (q: number, k: number) => bits[q * slots + k] === 1 }
   const backbone = new Map([...byName].map(([name, value]) => [name.replace('backbone.', ''), value]))
-  const naive = new NaiveTransformer(backbone, 40)
+  const naive = new NaiveTransformer(backbone)
   return Array.from({ length: batch }, (_, row) => {
     const hidden = naive.forward(ids.slice(row * slots, (row + 1) * slots), plan.position[0]!, [layer, layer])
     return project(hidden, rowsOf(byName.get('head.weight')!)).map((logits, slot) => {

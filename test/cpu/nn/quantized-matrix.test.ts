@@ -11,25 +11,29 @@ beforeAll(async () => {
 })
 afterAll(() => device[Symbol.asyncDispose]())
 
-const [rows, columns, batch] = [24, 256, 7]
+const [rows, batch] = [24, 7]
 
 /**
  * How far kernels that round x to 8 bits may be off: in each block of x, values are multiples of max|x|/127, so that each is off by
  * half of that at most, times |w|.
  */
 function roundingBound(x: Float32Array, weight: readonly number[], row: number, blockSize: number): number {
+  const columns = weight.length
   let bound = 0
   for (let start = 0; start < columns; start += blockSize) {
-    const block = x.subarray(row * columns + start, row * columns + start + blockSize)
+    const block = x.subarray(row * columns + start, row * columns + Math.min(columns, start + blockSize))
     const half = block.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0) / 254
     bound += half * weight.slice(start, start + blockSize).reduce((sum, w) => sum + Math.abs(w), 0)
   }
   return bound
 }
 
-const formats = ([4, 8] as const).flatMap((bits) => [16, 32, 64, 128, 256].map((blockSize) => ({ bits, blockSize })))
+const cases = ([4, 8] as const).flatMap((bits) =>
+  [16, 32, 64, 128, 256].flatMap((blockSize) => [256, 172, 333].map((columns) => ({ bits, blockSize, columns }))),
+)
 
-it.each(formats)('$bits bits in blocks of $blockSize: products as part of a session, fed, and rows', async (format) => {
+it.each(cases)('$bits bits in blocks of $blockSize, $columns wide: products as part of a session, fed, and rows', async (each) => {
+  const { columns, ...format } = each
   const matrix = new QuantizedMatrix(rows, columns, format)
   const values = randomBlocks(rows, columns, format)
   await matrix.write(values)

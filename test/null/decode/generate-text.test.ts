@@ -1,7 +1,14 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { ContextError, DataError, OptionError } from '../../../src/base/errors.ts'
-import { type GeneratedText, type GenerateTextOptions, generateText } from '../../../src/decode/generate-text.ts'
+import { generate } from '../../../src/decode/generate.ts'
+import {
+  type GeneratedText,
+  type GenerateTextOptions,
+  generateText,
+  type TextStopOptions,
+  textPieces,
+} from '../../../src/decode/generate-text.ts'
 import { byteTokenizer } from './byte-tokenizer.ts'
 import { StubStepper } from './stub-stepper.ts'
 
@@ -112,6 +119,20 @@ describe('generateText', () => {
     await pieces.return()
     const { startToken: _, ...others } = byteTokenizer
     expect(() => generateText(new StubStepper(258, 8), { ...others, startToken: undefined }, '')).toThrow(DataError)
+  })
+
+  it('gives the text of tokens from anywhere, as it does itself', async () => {
+    const script = bytes('abSTOPc')
+    const given = [256, ...bytes('hi')]
+    const stepper = reciter(script)
+    const seen: GeneratedText[] = []
+    const tokens = generate(stepper, given, { stopTokens: byteTokenizer.endTokens })
+    for await (const piece of textPieces(tokens, byteTokenizer, given, { stop: ['STOP'] })) seen.push(piece)
+    expect(seen).toEqual(await recite(script, { stop: ['STOP'] }))
+    expect(seen.length).toBe(3)
+    expect(stepper.openStates).toBe(0)
+    const call = (options: unknown) => () => textPieces(tokens, byteTokenizer, given, options as TextStopOptions)
+    for (const options of [{ stop: [''] }, { stops: [] }, null]) expect(call(options)).toThrow(OptionError)
   })
 
   it('refuses bad input before any work', () => {

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import {
   BusyError,
   ContextError,
@@ -199,6 +199,22 @@ describe('a reader that does not read', () => {
     expect(engine.check()).toEqual([])
   })
 
+  it('can leave at once while it has no row, whatever the stepper does', async () => {
+    const stepper = new GatedStepper()
+    await using engine = openEngine(stepper, { maxRows: 1, maxUnread: 1 })
+    const parked = engine.generate(prompt)
+    const token = parked.next()
+    for (let i = 0; i < 2; i++) await stepper.go()
+    await token
+    const other = collect(engine.generate(prompt, { maxTokens: 1 }))
+    await turns(5)
+    expect(engine.stats().now).toMatchObject({ parked: 1, running: 1 })
+    await parked.return(undefined)
+    expect(engine.stats().now).toMatchObject({ parked: 0, running: 1 })
+    await stepper.go()
+    await other
+  })
+
   it('can leave while it rests, in its row or out of it', async () => {
     const stepper = new StubStepper(8, 64)
     await using engine = openEngine(stepper, { maxRows: 1, maxUnread: 2 })
@@ -354,29 +370,94 @@ describe('leaving early', () => {
 })
 
 describe('deadlines', () => {
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  })
+  afterEach(() => {
+    expect(vi.getTimerCount()).toBe(0)
+    vi.useRealTimers()
+  })
+
   it.each(['total', 'firstToken'] as const)('%s ends a request whose stepper does not answer', async (name) => {
     const stepper = new GatedStepper()
     await using engine = openEngine(stepper)
-    await expect(engine.generate(prompt, { deadlines: { [name]: 5 } }).next()).rejects.toThrow(DeadlineError)
+    const token = engine.generate(prompt, { deadlines: { [name]: 50 } }).next()
+    token.catch(() => undefined)
+    await turns(3)
+    vi.advanceTimersByTime(49)
+    await turns(3)
+    expect(engine.stats().late).toBe(0)
+    vi.advanceTimersByTime(1)
+    await expect(token).rejects.toThrow(DeadlineError)
     expect(engine.stats()).toMatchObject({ late: 1, cancelled: 0, now: { running: 0 } })
     await stepper.go()
     expect(stepper.openStates).toBe(0)
   })
 
-  it('nextToken runs from token to token, and not while the reader rests', async () => {
+  it('firstToken is over with the first token; nextToken runs from token to token, and not while the reader rests', async () => {
     const stepper = new GatedStepper()
     await using engine = openEngine(stepper, { maxUnread: 1 })
-    const stream = engine.generate(prompt, { deadlines: { nextToken: 5, firstToken: 60_000 } })
+    const stream = engine.generate(prompt, { deadlines: { nextToken: 50, firstToken: 70 } })
     const first = stream.next()
     await stepper.go()
     expect((await first).value).toMatchObject({ index: 0 })
+    vi.advanceTimersByTime(40)
     await stepper.go()
     // The reader has one unread token: its row rests, whatever the clock says.
-    await new Promise((resolve) => setTimeout(resolve, 20))
-    expect(engine.stats().now.paused).toBe(1)
+    vi.advanceTimersByTime(1000)
+    expect(engine.stats()).toMatchObject({ late: 0, now: { paused: 1 } })
     expect((await stream.next()).value).toMatchObject({ index: 1 })
+    const third = stream.next()
+    third.catch(() => undefined)
+    vi.advanceTimersByTime(49)
+    expect(engine.stats().late).toBe(0)
+    vi.advanceTimersByTime(1)
+    await expect(third).rejects.toThrow(DeadlineError)
+  })
+
+  it('total counts the whole request', async () => {
+    await using engine = openEngine(new StubStepper())
+    const stream = engine.generate(prompt, { deadlines: { total: 50 } })
+    for (let i = 0; i < 5; i++) {
+      await stream.next()
+      vi.advanceTimersByTime(9)
+    }
+    vi.advanceTimersByTime(5)
     await expect(stream.next()).rejects.toThrow(DeadlineError)
-    await stepper.go()
+  })
+})
+
+describe('cached prefixes', () => {
+  const options = { maxTokens: 4, seed: 1 }
+
+  it('are found by requests of the same salt, and show in their usage', async () => {
+    await using engine = openEngine(new SizedStepper(), { prefixCache: { bytes: 10_000 } })
+    const usageOf = async (tokens: readonly number[], salt?: string) => {
+      const stream = engine.generate(tokens, { ...options, salt })
+      await collect(stream)
+      return stream.usage
+    }
+    expect(await usageOf([1, 2, 3, 4], 'mine')).toMatchObject({ promptTokens: 4, reusedTokens: 0, generatedTokens: 4 })
+    expect(await usageOf([1, 2, 3, 4], 'mine')).toMatchObject({ promptTokens: 4, reusedTokens: 3, generatedTokens: 4 })
+    expect(await usageOf([1, 2, 3, 4, 5], 'yours')).toMatchObject({ reusedTokens: 0 })
+    expect(await usageOf([1, 2, 3, 4, 5])).toMatchObject({ reusedTokens: 0 })
+    expect(engine.stats()).toMatchObject({ tokens: { reused: 3, submitted: 18, fed: 18 - 3 + 4 * 3 } })
+    expect(engine.generate(prompt).usage).toEqual({ promptTokens: 3, reusedTokens: 0, generatedTokens: 0, waited: undefined })
+  })
+
+  it('a request that gave way finds its own state again, which is no reuse', async () => {
+    const stepper = new SizedStepper(8, 64)
+    await using engine = openEngine(stepper, { maxRows: 1, maxUnread: 2, prefixCache: { bytes: 10_000 } })
+    const slow = engine.generate(prompt, { ...options, maxTokens: 20 })
+    await slow.next()
+    await turns(10)
+    await collect(engine.generate([7, 7], { maxTokens: 3 }))
+    expect(engine.stats().parked).toBe(1)
+    const rest = await collect(slow)
+    expect(rest.length).toBe(19)
+    expect(slow.usage.reusedTokens).toBe(0)
+    // Each token once, and none of the last tokens.
+    expect(engine.stats().tokens).toMatchObject({ reused: 0, fed: 3 + 19 + 2 + 2 })
   })
 })
 

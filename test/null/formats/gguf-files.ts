@@ -51,7 +51,7 @@ export function entry(key: string, type: number, value: Uint8Array): Uint8Array 
 }
 
 export function arrayOf(type: number, items: readonly Uint8Array[], length: number | bigint = items.length): Uint8Array {
-  return bytesOf(uint32(type), uint64(length), ...items)
+  return new Uint8Array(Buffer.concat([uint32(type), uint64(length), ...items]))
 }
 
 export function stringsOf(strings: readonly string[]): Uint8Array {

@@ -176,6 +176,7 @@ describe('limits', () => {
     ['a count within the limit', whole, { maxHeaderBytes: 30 }, /number of tensors claims 1; expected at most 0/],
     ['strings', strings, { maxValues: 3 }, /value of "k" exceeds the limit maxValues of 3/],
     ['booleans', withValue(array, arrayOf(bool, [new Uint8Array(4)], 4)), { maxValues: 4 }, /maxValues of 4/],
+    ['arrays in arrays, which cost more', withValue(array, nested(2)), { maxValues: 10 }, /maxValues of 10/],
     ['tensors and entries', whole, { maxValues: 1 }, /tensor "w" exceeds the limit maxValues of 1/],
     ['depth', withValue(array, nested(2)), { maxDepth: 1 }, /deeper than the limit maxDepth/],
     ['names', withTensors({ name: 'long' }), { maxNameBytes: 3 }, /has 4 bytes; expected at most 3/],

@@ -78,7 +78,7 @@ describe.each(Object.entries(shapes))('attend, %s', (_name, shape) => {
           rowsOf(values.key, ...at),
           rowsOf(values.value, ...at),
           sees,
-          scale,
+          { scale },
         )
         const actual = rowsOf(unfolded, row, head)
         expected.forEach((wanted, q) => {
@@ -211,7 +211,7 @@ describe('Attention', () => {
     const keys = Array.from({ length: keyValueHeads }, (_, head) => rotated(headOf(k, head)))
     const mixed = Array.from({ length: heads }, (_, head) => {
       const shared = Math.floor(head / (heads / keyValueHeads))
-      return attendOneHead(rotated(headOf(q, head)), keys[shared]!, headOf(v, shared), sees, 1 / Math.sqrt(headWidth))
+      return attendOneHead(rotated(headOf(q, head)), keys[shared]!, headOf(v, shared), sees, { scale: 1 / Math.sqrt(headWidth) })
     })
     const joined = x.map((_, slot) => mixed.flatMap((rows) => rows[slot]!))
     return { output: project(joined, weight('o_proj')), keys }

@@ -1,10 +1,24 @@
 import { describe, expect, it } from 'vitest'
 import { OptionError } from '../../../src/base/errors.ts'
-import { Embedding, gelu, Linear, layerNorm, type Module, ones, rmsNorm, swiglu, zeros } from '../../../src/nn/index.ts'
-import { input, interpret, type Tensor } from '../../../src/tensor/index.ts'
+import { createRng } from '../../../src/base/rng.ts'
+import {
+  Embedding,
+  gatedMlp,
+  gelu,
+  Linear,
+  layerNorm,
+  type Module,
+  ones,
+  plainMlp,
+  type RmsNormOptions,
+  rmsNorm,
+  swiglu,
+  zeros,
+} from '../../../src/nn/index.ts'
+import { geluTanh, input, interpret, relu, type Tensor, type Variable } from '../../../src/tensor/index.ts'
 import type { ReferenceValue } from '../../../src/tensor/tensor.ts'
 import { expectNear, noise } from '../tensor/finite-differences.ts'
-import { dot, erfOf, project, type Row, type Rows, randomVariables, rmsNormRow, rowsOf, siluOf } from './oracle.ts'
+import { dot, erfOf, geluTanhOf, layerNormRow, project, type Rows, randomVariables, rmsNormRow, rowsOf, siluOf } from './oracle.ts'
 
 const x = noise('x', [2, 3, 6])
 const rows = [0, 1].flatMap((row) => rowsOf(x, row))
@@ -17,12 +31,6 @@ function run(layer: Module & { forward(x: Tensor): Tensor }) {
 }
 
 describe('norms', () => {
-  function layerNormRow(row: Row, weight: Row, bias: Row, epsilon: number): Row {
-    const mean = row.reduce((sum, value) => sum + value, 0) / row.length
-    const variance = row.reduce((sum, value) => sum + (value - mean) ** 2, 0) / row.length
-    return row.map((value, i) => ((value - mean) / Math.sqrt(variance + epsilon)) * weight[i]! + bias[i]!)
-  }
-
   it.each([
     ['defaults', {}, 1e-5, true],
     ['no bias', { bias: false }, 1e-5, false],
@@ -38,16 +46,19 @@ describe('norms', () => {
   it.each([
     ['defaults', {}, 1e-5],
     ['a large epsilon', { epsilon: 0.5 }, 0.5],
-  ])('rmsNorm: %s', (_name, options, epsilon) => {
+    ['weights that are kept without their 1', { offset: 1 }, 1e-5],
+  ])('rmsNorm: %s', (_name, options: RmsNormOptions, epsilon) => {
     const { output, of, names } = run(rmsNorm(options)(6))
     expect(names).toEqual(['weight'])
-    const expected = rows.map((row) => rmsNormRow(row, [...of('weight').data], epsilon))
+    const scales = [...of('weight').data].map((weight) => weight + (options.offset ?? 0))
+    const expected = rows.map((row) => rmsNormRow(row, scales, epsilon))
     expectNear(output.data, expected.flat(), 'normed', 1e-7)
   })
 
   it.each([-1, Number.NaN, Number.POSITIVE_INFINITY])('refuse epsilon %d', (epsilon) => {
     expect(() => layerNorm({ epsilon })).toThrow(OptionError)
     expect(() => rmsNorm({ epsilon })).toThrow(OptionError)
+    if (epsilon !== -1) expect(() => rmsNorm({ offset: epsilon })).toThrow(OptionError)
   })
 
   it('refuse unknown options', () => {
@@ -58,6 +69,13 @@ describe('norms', () => {
   it('start as plain normalisation', () => {
     const layer = layerNorm()(6) as unknown as { weight: { initializer: unknown }; bias: { initializer: unknown } }
     expect([layer.weight.initializer, layer.bias.initializer]).toEqual([ones, zeros])
+    for (const [offset, first] of [
+      [0, 1],
+      [1, 0],
+    ]) {
+      const { weight } = rmsNorm({ offset: offset! })(2) as unknown as { weight: Variable }
+      expect([...(weight.initializer!([2], createRng(1)) as Float32Array)]).toEqual([first, first])
+    }
   })
 })
 
@@ -80,6 +98,20 @@ describe('multi-layer perceptrons', () => {
     const [gate, up] = [project(rows, rowsOf(of('gate_proj.weight'))), project(rows, rowsOf(of('up_proj.weight')))]
     const active = gate.map((row, i) => row.map((value, j) => siluOf(value) * up[i]![j]!))
     expectNear(output.data, project(active, rowsOf(of('down_proj.weight'))).flat(), 'output', 1e-6)
+  })
+
+  it('any activation, with biases of their own', () => {
+    const plain = run(plainMlp(5, geluTanh, { bias: zeros })({ width: 6, linear: {}, output: {} }))
+    const up = addBias(project(rows, rowsOf(plain.of('up_proj.weight'))), plain.of('up_proj.bias'))
+    const active = up.map((row) => row.map(geluTanhOf))
+    const expected = addBias(project(active, rowsOf(plain.of('down_proj.weight'))), plain.of('down_proj.bias'))
+    expectNear(plain.output.data, expected.flat(), 'plain', 1e-6)
+    const gated = run(gatedMlp(5, relu, { bias: zeros })({ width: 6, linear: {}, output: {} }))
+    const part = (name: string) => addBias(project(rows, rowsOf(gated.of(`${name}.weight`))), gated.of(`${name}.bias`))
+    const [gate, wide] = [part('gate_proj'), part('up_proj')]
+    const open = gate.map((row, i) => row.map((value, j) => Math.max(value, 0) * wide[i]![j]!))
+    const down = addBias(project(open, rowsOf(gated.of('down_proj.weight'))), gated.of('down_proj.bias'))
+    expectNear(gated.output.data, down.flat(), 'gated', 1e-6)
   })
 
   it.each([0, -3, 1.5, Number.NaN])('refuse a middle of width %d', (hidden) => {

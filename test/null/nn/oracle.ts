@@ -10,15 +10,25 @@ export type Rows = readonly Row[]
 
 export type Sees = (query: number, key: number) => boolean
 
+export interface Scoring {
+  readonly scale: number
+  /** Scores become cap·tanh(score / cap). */
+  readonly cap?: number
+  /** A logit beside the keys', whose share is lost. */
+  readonly sink?: number
+}
+
 /** softmax(q·kᵀ·scale)·v of one head, over the keys that are seen; rows that see nothing are undefined. */
-export function attendOneHead(query: Rows, key: Rows, value: Rows, sees: Sees, scale: number): (Row | undefined)[] {
+export function attendOneHead(query: Rows, key: Rows, value: Rows, sees: Sees, scoring: Scoring): (Row | undefined)[] {
+  const { scale, cap, sink } = scoring
   return query.map((q, at) => {
     const seen = [...key.keys()].filter((k) => sees(at, k))
     if (seen.length === 0) return undefined
-    const scores = seen.map((k) => scale * dot(q, key[k]!))
+    const raw = seen.map((k) => scale * dot(q, key[k]!))
+    const scores = cap === undefined ? raw : raw.map((score) => cap * Math.tanh(score / cap))
     const top = Math.max(...scores)
     const weights = scores.map((score) => Math.exp(score - top))
-    const total = weights.reduce((sum, weight) => sum + weight, 0)
+    const total = weights.reduce((sum, weight) => sum + weight, 0) + (sink === undefined ? 0 : Math.exp(sink - top))
     return value[0]!.map((_, channel) => seen.reduce((sum, k, i) => sum + (weights[i]! / total) * value[k]![channel]!, 0))
   })
 }
@@ -39,10 +49,20 @@ export function addRows(a: Rows, b: Rows): Rows {
 /** The pair (i, i + half) as a complex number, times e^(i·position·base^(−i/half)). */
 export function rotateRow(row: Row, position: number, base: number): Row {
   const half = row.length / 2
+  return turnRow(
+    row,
+    position,
+    Array.from({ length: half }, (_, i) => base ** (-i / half)),
+  )
+}
+
+/** The pair (i, i + half) of the first channels as a complex number, times amplitude·e^(i·position·frequency). */
+export function turnRow(row: Row, position: number, frequencies: Row, amplitude = 1): Row {
+  const half = frequencies.length
   const turned = [...row]
   for (let i = 0; i < half; i++) {
-    const angle = position * base ** (-i / half)
-    const [real, imaginary] = [Math.cos(angle), Math.sin(angle)]
+    const angle = position * frequencies[i]!
+    const [real, imaginary] = [amplitude * Math.cos(angle), amplitude * Math.sin(angle)]
     turned[i] = row[i]! * real - row[i + half]! * imaginary
     turned[i + half] = row[i]! * imaginary + row[i + half]! * real
   }
@@ -53,6 +73,15 @@ export function rmsNormRow(row: Row, weight: Row, epsilon: number): Row {
   const scale = 1 / Math.sqrt(row.reduce((sum, x) => sum + x * x, 0) / row.length + epsilon)
   return row.map((x, i) => x * scale * weight[i]!)
 }
+
+/** Ba et al. 2016. */
+export function layerNormRow(row: Row, weight: Row, bias: Row, epsilon: number): Row {
+  const mean = row.reduce((sum, value) => sum + value, 0) / row.length
+  const variance = row.reduce((sum, value) => sum + (value - mean) ** 2, 0) / row.length
+  return row.map((value, i) => ((value - mean) / Math.sqrt(variance + epsilon)) * weight[i]! + bias[i]!)
+}
+
+export const geluTanhOf = (x: number) => (x / 2) * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)))
 
 export const siluOf = (x: number) => x / (1 + Math.exp(-x))
 

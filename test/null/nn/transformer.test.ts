@@ -6,21 +6,28 @@ import { tiedHead } from '../../../src/heads/index.ts'
 import {
   type AttentionOptions,
   constantColumns,
+  gatedMlp,
   gelu,
   layerNorm,
   learned,
   type Past,
+  parallel,
+  plainMlp,
+  rmsNorm,
+  rotary,
+  sandwich,
   sliding,
   type Transformer,
   type TransformerOptions,
+  unplaced,
   zeros,
 } from '../../../src/nn/index.ts'
 import { teacherForced } from '../../../src/objectives/index.ts'
 import { raster } from '../../../src/orders/index.ts'
-import { constant, expand, interpret, scalar, type Tensor } from '../../../src/tensor/index.ts'
+import { constant, expand, geluTanh, interpret, scalar, type Tensor } from '../../../src/tensor/index.ts'
 import { expectNear } from '../tensor/finite-differences.ts'
-import { NaiveTransformer } from './naive-transformer.ts'
-import { randomVariables, rowsOf } from './oracle.ts'
+import { type NaiveLayer, type NaiveStyle, NaiveTransformer } from './naive-transformer.ts'
+import { erfOf, geluTanhOf, layerNormRow, randomVariables, rmsNormRow, rotateRow, rowsOf, turnRow } from './oracle.ts'
 import { groupByGroup, plans, sizes, slots, someIds, tinyTransformer } from './stepwise.ts'
 
 const batch = 2
@@ -91,12 +98,17 @@ function closure(plan: Plan): (query: number, key: number) => boolean {
   return (query, key) => query === key || bits[query * slots + key] === 1
 }
 
-function expectNaive(options: Partial<TransformerOptions>, plan: Plan, layers: Parameters<NaiveTransformer['forward']>[2]): void {
+function expectNaive(
+  options: Partial<TransformerOptions>,
+  plan: Plan,
+  layers: readonly NaiveLayer[],
+  style: Partial<NaiveStyle> = {},
+): void {
   const backbone = tinyTransformer({ ...options, layers: layers.length })
   const { variables, byName } = randomVariables(backbone)
   const ids = someIds(batch)
   const [hidden] = interpret([full(backbone, plan, ids)], { inputs: {}, variables })
-  const naive = new NaiveTransformer(byName, 40)
+  const naive = new NaiveTransformer(byName, style)
   for (let row = 0; row < batch; row++) {
     const expected = naive.forward(ids.slice(row * slots, (row + 1) * slots), plan.position[0]!, layers)
     expectNear(rowsOf(hidden!, row).flat(), expected.flat(), `row ${row}`, 1e-6)
@@ -112,6 +124,92 @@ it('attention may differ from layer to layer', () => {
   const reach = [2, slots, 4]
   const layers = options.map((attention, layer) => ({ attention, sees: (q: number, k: number) => k <= q && q - k < reach[layer]! }))
   expectNaive({ attention: (layer) => options[layer]! }, plans.causal!, layers)
+})
+
+describe('variants equal loops over layers, heads and slots', () => {
+  const before = (q: number, k: number) => k <= q
+  const { causal } = plans as { causal: Plan }
+
+  it('GPT-2: layer norms, biases, learned positions', () => {
+    const attention = { heads: 2 }
+    const options = { attention, mlp: gelu(6), norm: layerNorm({ epsilon: 1e-3 }), positions: learned(), bias: zeros }
+    const layer = { attention, sees: before }
+    expectNaive(options, causal, [layer, layer], {
+      rotate: (row) => row,
+      norm: (row, weight, bias) => layerNormRow(row, weight, bias!, 1e-3),
+      activation: (x) => (x / 2) * (1 + erfOf(x / Math.SQRT2)),
+    })
+  })
+
+  it('Phi: attention beside the MLP, part of each head rotated', () => {
+    const attention = { heads: 2 }
+    const options: Partial<TransformerOptions> = {
+      attention,
+      mlp: plainMlp(6, geluTanh),
+      norm: layerNorm(),
+      positions: rotary({ base: 40, share: 0.5 }),
+      residual: parallel,
+      bias: zeros,
+    }
+    const layer = { attention, sees: before }
+    expectNaive(options, causal, [layer, layer], {
+      rotate: (row, position) => turnRow(row, position, [1]),
+      norm: (row, weight, bias) => layerNormRow(row, weight, bias!, 1e-5),
+      activation: geluTanhOf,
+      residual: 'parallel',
+    })
+  })
+
+  it('Gemma 2: sandwiched, scaled, capped, with windows in one layer', () => {
+    const whole: AttentionOptions = { heads: 4, keyValueHeads: 2, headWidth: 6, scale: 0.7, softCap: 0.8 }
+    const near = { ...whole, narrow: sliding(3) }
+    const options: Partial<TransformerOptions> = {
+      attention: (layer) => [near, whole][layer]!,
+      mlp: gatedMlp(10, geluTanh),
+      norm: rmsNorm({ offset: 1 }),
+      residual: sandwich,
+      embeddingScale: Math.sqrt(8),
+    }
+    const sees = (q: number, k: number) => k <= q && q - k < 3
+    expectNaive(
+      options,
+      causal,
+      [
+        { attention: near, sees },
+        { attention: whole, sees: before },
+      ],
+      {
+        norm: (row, weight) =>
+          rmsNormRow(
+            row,
+            weight.map((w) => w + 1),
+            1e-5,
+          ),
+        activation: geluTanhOf,
+        residual: 'sandwich',
+        embeddingScale: Math.sqrt(8),
+      },
+    )
+  })
+
+  it('Qwen 3, SmolLM 3, Gemma 3: heads normed, layers rotated by other bases or not at all', () => {
+    const attention: AttentionOptions = { heads: 4, keyValueHeads: 2, headWidth: 4, queryKeyNorm: rmsNorm() }
+    const layers = [
+      { ...attention, positions: rotary({ base: 7 }) },
+      { ...attention, positions: unplaced() },
+      { ...attention, bias: zeros },
+    ]
+    const rotations = [(row: readonly number[], at: number) => rotateRow(row, at, 7), (row: readonly number[]) => row]
+    const naive = layers.map((attention, i) => ({ attention, sees: before, ...(rotations[i] && { rotate: rotations[i] }) }))
+    expectNaive({ attention: (layer) => layers[layer]! }, causal, naive)
+  })
+
+  it('gpt-oss: logits of sinks, alone and behind capped scores', () => {
+    const sunk: AttentionOptions = { heads: 4, keyValueHeads: 2, sinks: zeros, outputBias: zeros }
+    const layers = [sunk, { ...sunk, softCap: 2, narrow: sliding(2) }]
+    const naive = layers.map((attention, i) => ({ attention, sees: (q: number, k: number) => k <= q && q - k < (i ? 2 : slots) }))
+    expectNaive({ attention: (layer) => layers[layer]! }, causal, naive)
+  })
 })
 
 it('every slot may see every other', () => {
@@ -150,6 +248,10 @@ describe('what does not fit is refused', () => {
     ['an unsafe width', { width: 2 ** 53 }],
     ['heads that do not divide the width', { attention: { heads: 3 } }],
     ['bad heads in one layer', { attention: (layer) => ({ heads: 4 - layer }) }],
+    ['a scale of 0', { attention: { heads: 2, scale: 0 } }],
+    ['a negative cap', { attention: { heads: 2, softCap: -1 } }],
+    ['an endless embedding scale', { embeddingScale: Number.POSITIVE_INFINITY }],
+    ['learned positions in one layer', { attention: { heads: 2, positions: learned() } }],
     ['an unknown option', { dropout: 0.1 } as object],
     ['an unknown option of attention', { attention: { heads: 2, window: 4 } as AttentionOptions }],
     ['an unknown option of one layer', { attention: (layer) => ({ heads: 2, ...(layer === 1 && { window: 1 }) }) }],

@@ -1,62 +1,49 @@
-import { generate, generateText, loadModel, openDevice, saveModel } from 'nextx'
+import { createModel, fit, loadModel, loadSystem, openDevice, saveModel } from 'nextx'
 import { type Device, type DeviceOptions, packageData } from 'nextx/platform'
+import { readTextData, textTask } from 'nextx/systems'
+import { type Continuation, continueGreedily, continueWith, type Greedy } from './greedy.ts'
 
 /** What a test asks of the page. Arguments and answers are plain data; whatever the page throws comes back as a Failure. */
 export interface Page {
   /** Continues a prompt greedily with a model on the server, on a device of its own. */
   continueGreedily(request: Greedy): Promise<Continuation>
+  /** The same in a worker of the page's own. */
+  continueInWorker(request: Greedy): Promise<Continuation>
   /** Loads and drops the model again and again on one device; what the device still holds after each time. */
   loadAgainAndAgain(request: Greedy, times: number): Promise<Dropped[]>
   /** What a browser refuses, by name. */
   refusals(request: Greedy): Promise<Record<string, Failure | undefined>>
+  /** Trains a small model on a text on the server; the losses before and after, in nats per character, and the vocabulary's size. */
+  train(text: string): Promise<{ readonly losses: readonly number[]; readonly vocabularySize: number }>
   open(options: DeviceOptions): Promise<Device['info']>
-}
-
-export interface Greedy {
-  readonly device: DeviceOptions
-  readonly model: string
-  readonly prompt: readonly number[]
-  readonly tokens: number
-}
-
-export interface Continuation {
-  readonly device: Device['info']
-  readonly ids: readonly number[]
-  readonly text: string
 }
 
 export interface Dropped {
   readonly ids: readonly number[]
   readonly left: Awaited<ReturnType<Device['memory']>>
+  /** Bytes of all WebAssembly memory, which grows and never shrinks. */
+  readonly wasmBytes: number
 }
+
+/** Kept by a script that the test runs before the page's own. */
+declare const wasmMemories: readonly { readonly buffer: { readonly byteLength: number } }[]
 
 export interface Failure {
   readonly name: string
   readonly message: string
 }
 
-async function continueWith(device: Device, { model: folder, prompt, tokens }: Greedy): Promise<Continuation> {
-  await using model = await loadModel(folder, { device })
-  const ids: number[] = []
-  for await (const { token } of generate(model.stepper, prompt, { temperature: 0, maxTokens: tokens })) ids.push(token)
-  let text = ''
-  const options = { temperature: 0, maxTokens: 20 }
-  for await (const piece of generateText(model.stepper, model.tokenizer, 'Once upon a', options)) text += piece.text
-  return { device: device.info, ids, text }
-}
-
 const page: Page = {
-  async continueGreedily(request) {
-    await using device = await openDevice(request.device)
-    return await continueWith(device, request)
-  },
+  continueGreedily,
+  continueInWorker,
 
   async loadAgainAndAgain(request, times) {
     await using device = await openDevice(request.device)
     const dropped: Dropped[] = []
     for (let i = 0; i < times; i++) {
       const { ids } = await continueWith(device, request)
-      dropped.push({ ids, left: await device.memory() })
+      const wasmBytes = wasmMemories.reduce((sum, { buffer }) => sum + buffer.byteLength, 0)
+      dropped.push({ ids, left: await device.memory(), wasmBytes })
     }
     return dropped
   },
@@ -72,10 +59,49 @@ const page: Page = {
     }
   },
 
+  async train(text) {
+    await using device = await openDevice({ threads: 1 })
+    const { tokenizer, train } = await readTextData({
+      documents: { format: 'text', files: text },
+      tokenizer: 'characters',
+      seed: 1,
+    })
+    const system = await loadSystem('gpt')
+    const options = { ...(system.presets.tiny as object), vocabularySize: tokenizer.vocabularySize }
+    await using model = await createModel({ system, options, tokenizer, device, seed: 1 })
+    const losses: number[] = []
+    const onEvent = (event: { readonly kind: string }) => void ('loss' in event && losses.push(Number(event.loss)))
+    await fit(textTask(model, { train, batch: 2, length: 16, seed: 1 }), { device, steps: 20, learningRate: 3e-3, onEvent })
+    return { losses, vocabularySize: tokenizer.vocabularySize }
+  },
+
   async open(options) {
     await using device = await openDevice(options)
     return device.info
   },
+}
+
+/** What of a browser's Worker is used here; the types of Node know none. */
+interface WebWorker {
+  onmessage: (event: { readonly data: Continuation }) => void
+  onerror: (event: { readonly message: string }) => void
+  postMessage(request: Greedy): void
+  terminate(): void
+}
+
+declare const Worker: new (url: URL, options: { readonly type: 'module' }) => WebWorker
+
+async function continueInWorker(request: Greedy): Promise<Continuation> {
+  const worker = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' })
+  try {
+    return await new Promise((resolve, reject) => {
+      worker.onmessage = ({ data }) => resolve(data)
+      worker.onerror = ({ message }) => reject(new Error(message))
+      worker.postMessage(request)
+    })
+  } finally {
+    worker.terminate()
+  }
 }
 
 async function failureOf(action: () => Promise<unknown>): Promise<Failure | undefined> {

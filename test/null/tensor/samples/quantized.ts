@@ -19,11 +19,13 @@ const cases: readonly Case[] = [
   { title: '8 bits, blocks of 32', x: [5, 64], rows: 4, bits: 8, blockSize: 32 },
   { title: '8 bits, one row of weights', x: [2, 16], rows: 1, bits: 8, blockSize: 16 },
   { title: '8 bits, a block of 256', x: [2, 256], rows: 2, bits: 8, blockSize: 256 },
+  { title: '4 bits, a last block of 13', x: [3, 45], rows: 3, bits: 4, blockSize: 32 },
+  { title: '8 bits, less than a block', x: [2, 11], rows: 3, bits: 8, blockSize: 16 },
   { title: 'named sizes', x: ['N', 'T', 48], rows: 3, bits: 4, blockSize: 16 },
 ]
 
 const samples = cases.map(({ title, x, rows, bits, blockSize }): OpSample => {
-  const perRow = (x.at(-1) as number) / blockSize
+  const perRow = Math.ceil((x.at(-1) as number) / blockSize)
   return {
     title,
     operands: {
