@@ -12,6 +12,7 @@ const benches: Readonly<Record<string, () => Promise<{ readonly bench: Bench }>>
   padding: () => import('./padding.ts'),
   prefill: () => import('./prefill.ts'),
   prepack: () => import('./prepack.ts'),
+  quantize: () => import('./quantize.ts'),
   soak: () => import('./soak.ts'),
   text: () => import('./text.ts'),
   train: () => import('./train.ts'),

@@ -11,6 +11,14 @@ export interface ByteSource {
   read(offset: number, length: number): Promise<Uint8Array>
 }
 
+/** A part of a source. */
+export interface ByteRange {
+  readonly source: ByteSource
+  /** From the start of the source. */
+  readonly byteOffset: number
+  readonly byteLength: number
+}
+
 /** Bytes that are in memory already; what is read are views. */
 export function memorySource(bytes: Uint8Array, name: string): ByteSource {
   return {

@@ -1,4 +1,4 @@
-import type { ByteSource } from './byte-source.ts'
+import type { ByteRange } from './byte-source.ts'
 import type { DType } from './dtype.ts'
 
 /** Block-quantised storage, as GGUF files have it; rows are cut into blocks along the last axis. */
@@ -6,14 +6,10 @@ export type BlockType = 'q8_0' | 'q4_0' | 'q4_1' | 'q5_0' | 'q5_1' | 'q4_k' | 'q
 export type StorageType = DType | BlockType
 
 /** A tensor of a file: where it lies, not yet read. Shape and range were checked against the file. */
-export interface StoredTensor {
+export interface StoredTensor extends ByteRange {
   readonly type: StorageType
   /** Outermost axis first, in elements. */
   readonly shape: readonly number[]
-  readonly source: ByteSource
-  /** From the start of the source. */
-  readonly byteOffset: number
-  readonly byteLength: number
 }
 
 /** The tensors of a checkpoint by name. */

@@ -3,8 +3,9 @@ import type { StepperState } from '../decode/stepper.ts'
 /** A state whose keys and values lie in a row of a stepper's cache. */
 export class CachedState implements StepperState {
   length = 0
-  /** Rewinding may not go below this: what lay before was moved. */
+  /** Positions from here on, and those below `intact`, can be rewound to; what lay between was forgotten. */
   floor = 0
+  intact = 0
   /** Parents of the scratch slots behind `length`; undefined when there are none. */
   scratch: readonly number[] | undefined
   closed = false

@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import { DisposedError, OptionError } from '../base/errors.ts'
+import { ContextError, DisposedError, OptionError } from '../base/errors.ts'
 import { checkOptions, wholeNumber } from '../base/options.ts'
 import { SerialQueue } from '../base/serial.ts'
 import type { ExtendOptions, Extension, Outputs, Stepper, StepperState } from '../decode/stepper.ts'
@@ -7,10 +7,21 @@ import type { Device } from '../platform/device.ts'
 import { type CacheStorage, cacheStorages, type StorageName } from './cache-storage.ts'
 import { CachedState } from './cached-state.ts'
 import type { CallOutputs, Decoder, DecoderProgram } from './decoder-program.ts'
-import { checkExtension, checkFork, checkPath, checkRewind, parentsOf, refuseClosed, refuseForeign } from './extension.ts'
+import {
+  checkExtension,
+  checkForgotten,
+  checkFork,
+  checkPath,
+  checkRewind,
+  parentsOf,
+  refuseClosed,
+  refuseForeign,
+} from './extension.ts'
 import { compileGrowing } from './growing-program.ts'
+import { KeyShifter } from './key-shifter.ts'
 import { capacityStep, KeyValueCache } from './key-value-cache.ts'
 import { type CachedExtension, type Lane, laneOf, packLanes, wantedCount } from './lanes.ts'
+import { decodeSnapshot, encodeSnapshot, fingerprint, snapshotData } from './snapshot.ts'
 import { compileWriting } from './writing-program.ts'
 
 export interface StepperOptions {
@@ -34,10 +45,24 @@ export interface OwnedStepper<State extends StepperState = StepperState> extends
   memory(): { readonly states: number; readonly cacheBytes: number }
   /** Bytes that one state's slots take. */
   bytesOf(state: State): number
+  /** What a state holds, scratch left out, for `restore` of a stepper with the same weights. */
+  save(state: State): Promise<Uint8Array>
+  /** A state as it was saved. Throws FormatError on bytes that are damaged, MismatchError on those of another model, layout or storage. */
+  restore(bytes: Uint8Array): Promise<State>
+}
+
+/** A stepper that keeps keys and values of every position, so that single ones can be dropped. */
+export interface CacheStepper<State extends StepperState = StepperState> extends OwnedStepper<State> {
+  /**
+   * Drops positions from the middle, so that later ones follow on what stands before the gap: for streams longer than the context. What comes next
+   * differs from a state that never held the dropped positions, whose neighbours had seen them. `rewind` then reaches no further back than here.
+   * Throws OptionError on a range that the state has not, and on models whose positions are not rotations. Xiao et al. 2023, StreamingLLM.
+   */
+  forget(state: State, range: { readonly start: number; readonly count: number }): Promise<void>
 }
 
 /** A stepper that keeps keys and values on the device. Throws OptionError on unknown options, or options that do not fit the model. */
-export function openStepper(decoder: Decoder, options: StepperOptions): OwnedStepper {
+export function openStepper(decoder: Decoder, options: StepperOptions): CacheStepper {
   checkStepperOptions(options)
   return new CachedStepper(decoder, options)
 }
@@ -45,13 +70,16 @@ export function openStepper(decoder: Decoder, options: StepperOptions): OwnedSte
 /** Rows begin with room for the whole context up to this; beyond, they grow. */
 const largestFirstCapacity = 8192
 
-class CachedStepper implements OwnedStepper<CachedState> {
+class CachedStepper implements CacheStepper<CachedState> {
   readonly vocabularySize: number
   readonly contextLength: number
   readonly canRewind = true
   readonly #cache: KeyValueCache
   readonly #program: DecoderProgram
+  readonly #shifter: KeyShifter
+  readonly #storage: StorageName
   readonly #packing: number
+  #fingerprint: Promise<string> | undefined
   readonly #states = new Set<CachedState>()
   readonly #queue = new SerialQueue()
   #disposed = false
@@ -63,7 +91,9 @@ class CachedStepper implements OwnedStepper<CachedState> {
     const kind = cacheKind(decoder, options, storage)
     this.vocabularySize = backbone.vocabularySize
     this.contextLength = backbone.context
+    this.#storage = name
     this.#packing = packing
+    this.#shifter = new KeyShifter(decoder, device)
     this.#cache = new KeyValueCache({
       device,
       storage,
@@ -136,6 +166,41 @@ class CachedStepper implements OwnedStepper<CachedState> {
     })
   }
 
+  save(state: CachedState): Promise<Uint8Array> {
+    return this.#inTurn([state], async () => {
+      const { length, floor, intact, row } = state
+      return encodeSnapshot({
+        model: await this.#identity(),
+        length,
+        floor,
+        intact,
+        tensors: await this.#cache.readRow(row, length),
+      })
+    })
+  }
+
+  restore(bytes: Uint8Array): Promise<CachedState> {
+    return this.#inTurn([], async () => {
+      const snapshot = decodeSnapshot(bytes, await this.#identity())
+      const { length } = snapshot
+      if (length > this.contextLength)
+        throw new ContextError(`a saved state of ${length} positions`, { expected: `at most ${this.contextLength}` })
+      const dataOf = snapshotData(snapshot, this.#cache.describeRow(length))
+      const state = await this.#open()
+      await this.#cache.reserve(length)
+      await this.#cache.writeRow(state.row, length, dataOf)
+      return Object.assign(state, { length, floor: snapshot.floor, intact: snapshot.intact })
+    })
+  }
+
+  forget(state: CachedState, { start, count }: { readonly start: number; readonly count: number }): Promise<void> {
+    return this.#inTurn([state], async () => {
+      checkForgotten(state, start, count)
+      if (this.#storage !== 'float32') throw new OptionError(`forgetting in a cache of ${this.#storage}`, { expected: 'float32' })
+      await this.#forget(state, start, count)
+    })
+  }
+
   close(state: CachedState): Promise<void> {
     return this.#queue.run(async () => {
       if (state.owner !== this) refuseForeign()
@@ -147,6 +212,7 @@ class CachedStepper implements OwnedStepper<CachedState> {
     return this.#queue.run(async () => {
       this.#disposed = true
       await this.#program.dispose()
+      await this.#shifter.dispose()
       await this.#cache.dispose()
     })
   }
@@ -161,6 +227,22 @@ class CachedStepper implements OwnedStepper<CachedState> {
       }
       return task()
     })
+  }
+
+  #identity(): Promise<string> {
+    this.#fingerprint ??= fingerprint(this.#program.weights)
+    return this.#fingerprint
+  }
+
+  /** Slots behind the forgotten ones move up to their places: rows and positions alike. */
+  async #forget(state: CachedState, start: number, count: number): Promise<void> {
+    const [slot, moved] = [start + count, state.length - start - count]
+    state.scratch = undefined
+    if (moved > 0) await this.#shifter.shift(this.#cache, state.row, { slot, count: moved, by: -count })
+    await this.#cache.copySlots({ row: state.row, slot }, { row: state.row, slot: start }, moved)
+    state.intact = state.floor === 0 ? start : Math.min(state.intact, start)
+    state.length -= count
+    state.floor = state.length
   }
 
   async #open(): Promise<CachedState> {
@@ -183,9 +265,7 @@ class CachedStepper implements OwnedStepper<CachedState> {
       this.#free(copy)
       throw error
     }
-    copy.length = state.length
-    copy.floor = state.floor
-    return copy
+    return Object.assign(copy, { length: state.length, floor: state.floor, intact: state.intact })
   }
 
   /** Several prompts of empty states are packed; every other extension is a lane of its own. */

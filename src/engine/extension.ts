@@ -94,9 +94,20 @@ export function checkPath(scratch: readonly number[] | undefined, slots: readonl
     throw new OptionError(`slots [${slots}] are no path of the tree`, { expected: 'each slot the child of the one before' })
 }
 
-export function checkRewind(state: StepperState, length: number): void {
-  if (Number.isInteger(length) && length >= 0 && length <= state.length) return
-  throw new OptionError(`rewind to ${length}`, { expected: `an integer in [0, ${state.length}]` })
+/** Lengths between `intact` and `floor` cannot be reached: what lay there was changed. */
+export function checkRewind(state: StepperState & { readonly floor?: number; readonly intact?: number }, length: number): void {
+  const { length: held, floor = 0, intact = 0 } = state
+  if (Number.isInteger(length) && length >= 0 && length <= held && (length >= floor || length <= intact)) return
+  const reached = floor === 0 ? `[0, ${held}]` : `[0, ${intact}] or [${floor}, ${held}], as positions between were forgotten`
+  throw new OptionError(`rewind to ${length}`, { expected: `an integer in ${reached}` })
+}
+
+export function checkForgotten({ length }: StepperState, start: number, count: number): void {
+  const whole = Number.isInteger(start) && Number.isInteger(count)
+  if (whole && start >= 0 && count >= 1 && start + count <= length) return
+  throw new OptionError(`forget ${count} positions from ${start}`, {
+    expected: `a range within the ${length} positions of the state`,
+  })
 }
 
 export function checkFork(count: number): void {

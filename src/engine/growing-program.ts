@@ -9,6 +9,7 @@ import {
   type ProgramSettings,
   readouts,
   slotInputs,
+  weightsOf,
 } from './decoder-program.ts'
 import { type Lane, slotFeeds } from './lanes.ts'
 import { pastColumns } from './past-columns.ts'
@@ -39,6 +40,7 @@ export function compileGrowing(decoder: Decoder, settings: ProgramSettings): Dec
       const rows = settings.cache.window(lanes[0]!.row, lanes.length)
       return callOutputs(await program.run(feedsOf(lanes, options.logits), { rows, only: fetched(options) }))
     },
+    weights: weightsOf(program.trace, settings.cache),
     dispose: () => program.dispose(),
   }
 }

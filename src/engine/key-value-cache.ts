@@ -1,4 +1,4 @@
-import { arrayTypes, bytesPerElement, type TypedArray } from '../base/dtype.ts'
+import { arrayTypes, bytesPerElement, type HostTensor, type TypedArray } from '../base/dtype.ts'
 import type { Device, DeviceView } from '../platform/device.ts'
 import { type Variable, variable } from '../tensor/index.ts'
 import type { CacheStorage } from './cache-storage.ts'
@@ -110,35 +110,62 @@ export class KeyValueCache {
     for (const [i, slot] of from.entries()) await this.copySlots({ row, slot }, { row, slot: to + i }, 1)
   }
 
-  /** The first slots of a row, `[kvHead, count, width]` per variable. */
-  async readRow(row: number, count: number): Promise<{ name: string; shape: readonly number[]; data: TypedArray }[]> {
-    const read = async (each: Variable) => {
-      const view = each.frontView()
-      const [, heads, , width] = view.shape as [number, number, number, number]
-      const whole: TypedArray = new arrayTypes[each.dtype](heads * count * width)
-      for (let head = 0; head < heads; head++)
-        whole.set((await this.#settings.device.read(strip(view, { row, slot: 0 }, head, count))) as never, head * count * width)
-      return { name: each.name, shape: [heads, count, width], data: whole }
+  /** What `readRow` of so many slots gives, without the data. */
+  describeRow(count: number): Map<string, Omit<HostTensor, 'data'>> {
+    return new Map(
+      this.#variables.map(({ name, dtype, shape }) => [name, { dtype, shape: [shape[1] as number, count, shape[3] as number] }]),
+    )
+  }
+
+  /** The first slots of a row: `[kvHead, slot, width]` by the variable's name. */
+  async readRow(row: number, count: number): Promise<Map<string, HostTensor>> {
+    const tensors = new Map<string, HostTensor>()
+    for (const each of this.#variables) {
+      const data = await this.#read(each, { row, slot: 0 }, count)
+      tensors.set(each.name, { dtype: each.dtype, shape: [each.shape[1] as number, count, each.shape[3] as number], data })
     }
-    return Promise.all(this.#variables.map(read))
+    return tensors
   }
 
   /** Writes what `readRow` gave over the first slots of a row. */
   async writeRow(row: number, count: number, dataOf: (name: string) => TypedArray): Promise<void> {
-    for (const each of this.#variables) {
-      const view = each.frontView()
-      const [, heads, , width] = view.shape as [number, number, number, number]
-      const data = dataOf(each.name)
-      for (let head = 0; head < heads; head++)
-        await this.#settings.device.write(
-          strip(view, { row, slot: 0 }, head, count),
-          data.subarray(head * count * width, (head + 1) * count * width),
-        )
+    for (const each of this.#variables) await this.#write(each, { row, slot: 0 }, count, dataOf(each.name))
+  }
+
+  /** Keys of neighbouring slots of one layer, `[1, kvHead, slot, headWidth]`. Of float32 caches only. */
+  async readKeys(layer: number, row: number, slot: number, count: number): Promise<HostTensor> {
+    const [variable] = this.layers[layer]!.key
+    const { dtype, shape } = variable!
+    return {
+      dtype,
+      shape: [1, shape[1] as number, count, shape[3] as number],
+      data: await this.#read(variable!, { row, slot }, count),
     }
+  }
+
+  async writeKeys(layer: number, row: number, slot: number, count: number, data: TypedArray): Promise<void> {
+    await this.#write(this.layers[layer]!.key[0]!, { row, slot }, count, data)
   }
 
   async dispose(): Promise<void> {
     for (const each of this.#variables) await each.dispose()
+  }
+
+  async #read(variable: Variable, from: { row: number; slot: number }, count: number): Promise<TypedArray> {
+    const view = variable.frontView()
+    const [, heads, , width] = view.shape as [number, number, number, number]
+    const data: TypedArray = new arrayTypes[variable.dtype](heads * count * width)
+    for (let head = 0; head < heads && count > 0; head++)
+      data.set((await this.#settings.device.read(strip(view, from, head, count))) as never, head * count * width)
+    return data
+  }
+
+  async #write(variable: Variable, to: { row: number; slot: number }, count: number, data: TypedArray): Promise<void> {
+    const view = variable.frontView()
+    const [, heads, , width] = view.shape as [number, number, number, number]
+    const size = count * width
+    for (let head = 0; head < heads && count > 0; head++)
+      await this.#settings.device.write(strip(view, to, head, count), data.subarray(head * size, (head + 1) * size))
   }
 
   /** All rooms are made before any is used, so that a failure changes nothing. */

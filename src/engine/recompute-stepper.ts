@@ -16,6 +16,7 @@ import {
   refuseForeign,
   treeColumns,
 } from './extension.ts'
+import { decodeSnapshot, encodeSnapshot, fingerprint, snapshotData } from './snapshot.ts'
 
 class RecomputeState implements StepperState {
   readonly tokens: number[] = []
@@ -77,6 +78,32 @@ class RecomputeStepper implements OwnedStepper<RecomputeState> {
   /** 4 bytes a token: all that it keeps. */
   bytesOf({ length }: RecomputeState): number {
     return 4 * length
+  }
+
+  save(state: RecomputeState): Promise<Uint8Array> {
+    return this.#inTurn([state], async () => {
+      const data = Int32Array.from(state.tokens)
+      const tensors = new Map([['tokens', { dtype: 'int32' as const, shape: [data.length], data }]])
+      return encodeSnapshot({
+        model: await fingerprint(this.#program.trace.variables),
+        length: data.length,
+        floor: 0,
+        intact: 0,
+        tensors,
+      })
+    })
+  }
+
+  restore(bytes: Uint8Array): Promise<RecomputeState> {
+    return this.#inTurn([], async () => {
+      const snapshot = decodeSnapshot(bytes, await fingerprint(this.#program.trace.variables))
+      const expected = new Map([['tokens', { dtype: 'int32' as const, shape: [snapshot.length] }]])
+      const tokens = snapshotData(snapshot, expected)('tokens')
+      const state = new RecomputeState(this)
+      state.tokens.push(...Array.from(tokens, Number))
+      this.#states++
+      return state
+    })
   }
 
   open(): Promise<RecomputeState> {

@@ -9,6 +9,7 @@ import {
   type ProgramSettings,
   readouts,
   slotInputs,
+  weightsOf,
 } from './decoder-program.ts'
 import type { CacheLayer } from './key-value-cache.ts'
 import { slotFeeds } from './lanes.ts'
@@ -38,6 +39,7 @@ export function compileWriting(decoder: Decoder, settings: ProgramSettings): Dec
       const rows = settings.cache.window(lanes[0]!.row, lanes.length)
       return callOutputs(await program.run(feeds, { rows, only: fetched(options) }))
     },
+    weights: weightsOf(program.trace, settings.cache),
     dispose: () => program.dispose(),
   }
 }

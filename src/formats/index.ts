@@ -24,6 +24,7 @@ export {
   onnxTypeCodes,
 } from './onnx.ts'
 export { type OpenedSafetensors, openSafetensors } from './open-safetensors.ts'
+export { type RwkvCppFile, type RwkvCppLimits, readRwkvCpp } from './rwkv-cpp.ts'
 export { readSafetensor, readSafetensors, type Safetensors, safetensorsPieces, writeSafetensors } from './safetensors.ts'
 export {
   readSafetensorsHeader,

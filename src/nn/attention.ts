@@ -195,6 +195,14 @@ export class Attention {
     }
   }
 
+  /**
+   * Keys `[batch, kvHead, slot, headWidth]` of `project` as if their slots stood `by` (int32 `[batch or 1, slot]`) positions further on; undefined
+   * where positions are part of the embedding.
+   */
+  shift(key: Tensor, by: Tensor): Tensor | undefined {
+    return this.#positions.shift?.(key, by)
+  }
+
   /** Each query's mixture of the values that it sees: `[batch, head, slot, headWidth]`. */
   mix(query: Tensor, { key, value }: KeyValues, bias: Tensor): Tensor {
     const { keyValueHeads, headWidth } = this.traits

@@ -25,6 +25,8 @@ export interface Positions {
   embed?(x: Tensor, position: Tensor): Tensor
   /** Turns queries or keys `[batch, head, slot, headWidth]`. */
   rotate?(x: Tensor, position: Tensor): Tensor
+  /** Turns keys `[batch, head, slot, headWidth]` that were rotated, as if they stood `by` (int32 `[batch or 1, slot]`) positions further on. */
+  shift?(x: Tensor, by: Tensor): Tensor
 }
 
 export type PositionsFactory = (sizes: { readonly width: number; readonly context: number }) => Positions
@@ -51,6 +53,15 @@ class RotaryPositions implements Positions {
   }
 
   rotate(x: Tensor, position: Tensor): Tensor {
+    return this.#turnShare(x, position, true)
+  }
+
+  /** Rotations add up; the amplitude is in the keys already. */
+  shift(x: Tensor, by: Tensor): Tensor {
+    return this.#turnShare(x, by, false)
+  }
+
+  #turnShare(x: Tensor, position: Tensor, lengthens: boolean): Tensor {
     const headWidth = x.shape.at(-1) as number
     const width = Math.floor(headWidth * this.#options.share)
     if (width % 2 !== 0 || width === 0) {
@@ -58,17 +69,17 @@ class RotaryPositions implements Positions {
         expected: 'an even width above 0',
       })
     }
-    if (width === headWidth) return this.#turn(x, position, width)
-    return concat([this.#turn(slice(x, -1, 0, width), position, width), slice(x, -1, width)], -1)
+    if (width === headWidth) return this.#turn(x, position, width, lengthens)
+    return concat([this.#turn(slice(x, -1, 0, width), position, width, lengthens), slice(x, -1, width)], -1)
   }
 
-  #turn(x: Tensor, position: Tensor, width: number): Tensor {
+  #turn(x: Tensor, position: Tensor, width: number, lengthens: boolean): Tensor {
     const { base, scaling } = this.#options
     const { frequencies, amplitude = 1 } = scaling({ base, width, context: this.#context })
     const half = width / 2
     // [batch or 1, 1, slot, half]
     const angle = multiply(unsqueeze(unsqueeze(cast(position, x.dtype), 1), -1), constant(frequencies, [half], x.dtype))
-    const lengthened = (tensor: Tensor) => (amplitude === 1 ? tensor : multiply(tensor, amplitude))
+    const lengthened = (tensor: Tensor) => (amplitude === 1 || !lengthens ? tensor : multiply(tensor, amplitude))
     const [cosine, sine] = [cos(angle), sin(angle)].map((part) => concat([lengthened(part), lengthened(part)], -1))
     const turned = concat([negate(slice(x, -1, half)), slice(x, -1, 0, half)], -1)
     return add(multiply(x, cosine!), multiply(turned, sine!))
@@ -82,7 +93,7 @@ export function learned(): PositionsFactory {
 
 /** Says nothing about where slots are: what they see alone tells. Kazemnejad et al. 2023. */
 export function unplaced(): PositionsFactory {
-  return () => ({})
+  return () => ({ shift: (x) => x })
 }
 
 export interface RotaryOptions {

@@ -40,12 +40,15 @@ export async function readVariables(variables: VariableMap): Promise<Map<string,
   return tensors
 }
 
+/** A tensor, or what is known of one that was not read yet. */
+export type TensorDescription = Omit<HostTensor, 'data'> & Partial<HostTensor>
+
 /**
  * Throws MismatchError unless there is exactly one tensor for each variable, of its dtype and shape. 16-bit floats fit
  * float32 variables.
  * @param what the tensors' origin, for the message
  */
-export function checkFit(variables: VariableMap, tensors: ReadonlyMap<string, HostTensor>, what: string): void {
+export function checkFit(variables: VariableMap, tensors: ReadonlyMap<string, TensorDescription>, what: string): void {
   const missing = [...variables.keys()].filter((name) => !tensors.has(name))
   const unexpected = [...tensors.keys()].filter((name) => !variables.has(name))
   const different = [...variables].flatMap(([name, variable]) => differenceOf(name, variable, tensors.get(name)))
@@ -70,14 +73,14 @@ function widened({ dtype, data }: HostTensor, variable: Variable): TypedArray {
   return Float32Array.from(data as Uint16Array, (bits) => fromHalf(bits, dtype as 'float16' | 'bfloat16'))
 }
 
-function differenceOf(name: string, { dtype, shape }: Variable, tensor: HostTensor | undefined): string[] {
+function differenceOf(name: string, { dtype, shape }: Variable, tensor: TensorDescription | undefined): string[] {
   if (tensor === undefined) return []
   const fits =
     tensor.shape.length === shape.length && shape.every((size, axis) => typeof size !== 'number' || size === tensor.shape[axis])
   const widens = dtype === 'float32' && (tensor.dtype === 'float16' || tensor.dtype === 'bfloat16')
-  const { length } = tensor.data
-  if (!(tensor.data instanceof arrayTypes[tensor.dtype]) || length !== elementCount(tensor.shape))
-    return [`${name} has ${length} values for ${tensor.dtype} [${tensor.shape.join(', ')}]`]
+  const { data } = tensor
+  if (data !== undefined && (!(data instanceof arrayTypes[tensor.dtype]) || data.length !== elementCount(tensor.shape)))
+    return [`${name} has ${data.length} values for ${tensor.dtype} [${tensor.shape.join(', ')}]`]
   if (fits && (tensor.dtype === dtype || widens)) return []
   return [`${name} is ${tensor.dtype} [${tensor.shape.join(', ')}] and not ${dtype} [${shape.map(String).join(', ')}]`]
 }

@@ -1,5 +1,4 @@
-import { open } from 'node:fs/promises'
-import { resolve } from 'node:path'
+import { open, realpath } from 'node:fs/promises'
 import { type ByteSource, checkRange } from '../base/byte-source.ts'
 import { DisposedError } from '../base/errors.ts'
 import { withPath } from './file-errors.ts'
@@ -23,7 +22,7 @@ export async function openFileSource(path: string): Promise<ByteSource & AsyncDi
   let isOpen = true
   return {
     name: path,
-    path: resolve(path),
+    path: await withPath('open', path, () => realpath(path)),
     byteLength,
     async read(offset, length) {
       if (!isOpen) throw new DisposedError(`'${path}' is closed`)

@@ -1,17 +1,23 @@
+import * as v from 'valibot'
 import { MismatchError, OptionError } from '../base/errors.ts'
 import type { TextTokenizer } from '../base/model.ts'
-import { refuseUnknown } from '../base/options.ts'
+import { checkOptions, refuseUnknown, wholeNumber } from '../base/options.ts'
 import { createRng } from '../base/rng.ts'
 import { type OwnedStepper, openStepper } from '../engine/index.ts'
-import { readSafetensors } from '../formats/index.ts'
-import { disposeModule, initialize, loadWeights, nameVariables } from '../nn/index.ts'
-import { readFileBytes } from '../platform/files.ts'
-import { currentFolder } from '../platform/folders.ts'
+import { disposeModule, initialize, nameVariables } from '../nn/index.ts'
 import type { Device } from '../platform/index.ts'
-import { type CompanionFiles, checkCompanions, saveModule } from '../train/index.ts'
-import { readJson, readTokenizer, tokenizerFileName } from './model-files.ts'
-import { applyQuantization, declaredQuantization, quantizationOf, withoutQuantization } from './quantization.ts'
+import { type CompanionFiles, saveModule } from '../train/index.ts'
+import { openCheckpoint } from './checkpoint.ts'
+import { tokenizerFileName } from './model-files.ts'
+import {
+  applyQuantization,
+  declaredQuantization,
+  type QuantizationDeclaration,
+  quantizationOf,
+  withoutQuantization,
+} from './quantization.ts'
 import { systemForConfig } from './registry.ts'
+import { loadStoredWeights, type WeightsOption } from './stored-weights.ts'
 import type { LanguageModel, TextSystem } from './system.ts'
 
 /** A language model that can be trained, scored, sampled and saved: a system's network, with a tokenizer, on a device. */
@@ -34,6 +40,8 @@ class OpenTextModel implements TextModel {
   readonly network: LanguageModel
   readonly device: Device
   #stepper: OwnedStepper | undefined
+  /** What the weights lie in: freed after them. */
+  readonly #held: AsyncDisposable[] = []
 
   constructor(system: TextSystem, options: unknown, tokenizer: TextTokenizer, device: Device) {
     this.system = system
@@ -64,6 +72,12 @@ class OpenTextModel implements TextModel {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.refresh()
     await disposeModule(this.network)
+    for (const each of this.#held.splice(0)) await each[Symbol.asyncDispose]()
+  }
+
+  /** Takes over what must live as long as the weights. */
+  hold(...owned: readonly AsyncDisposable[]): void {
+    this.#held.push(...owned)
   }
 }
 
@@ -86,12 +100,19 @@ export async function createModel<Options>(given: CreateModelOptions<Options>): 
 
 export interface LoadModelOptions {
   readonly device: Device
+  /** What becomes of the checkpoint's weights. Default `stored`: as they are, blocks as blocks. */
+  readonly weights?: WeightsOption
+  readonly signal?: AbortSignal
+  /** Called as tensors are read; the total is known from the start. */
+  readonly onProgress?: (loadedBytes: number, totalBytes: number) => void
 }
 
-function checkedOptions(options: LoadModelOptions): LoadModelOptions {
-  refuseUnknown(options, ['device'], 'loadModel')
-  return { device: checkedDevice(options.device, 'loadModel') }
-}
+const optionNames = ['device', 'weights', 'signal', 'onProgress'] satisfies (keyof LoadModelOptions)[]
+
+const weightsSchema = v.union(
+  [v.picklist(['stored', 'float32']), v.strictObject({ bits: v.picklist([4, 8]), blockSize: wholeNumber(16, 256) })],
+  "expected 'stored', 'float32' or { bits, blockSize }",
+)
 
 function checkedDevice(device: Device, what: string): Device {
   if (typeof device?.run !== 'function') throw new OptionError(`${what}: device is missing`, { fix: 'pass await openDevice()' })
@@ -99,26 +120,43 @@ function checkedDevice(device: Device, what: string): Device {
 }
 
 /**
- * Opens a model folder: config.json, model.safetensors and a tokenizer. Throws DataError when a file is missing, FormatError when one is
- * malformed, OptionError on a model that is not supported, MismatchError when weights, vocabulary and configuration do not fit.
+ * Opens a model: a GGUF file, or a folder with config.json, safetensors (one file, or several with an index) and a tokenizer. Large weights are
+ * mapped by the runtime rather than read. Throws DataError when a file is missing, FormatError when one is malformed, OptionError on a model
+ * that is not supported, MismatchError when weights, vocabulary and configuration do not fit.
  */
 export async function loadModel(path: string, options: LoadModelOptions): Promise<TextModel> {
-  const { device } = checkedOptions(options)
-  const folder = await currentFolder(path)
-  const config = await readJson(folder, 'config.json')
-  const system = await systemForConfig(config)
-  const model = new OpenTextModel(
-    system,
-    system.readConfig(withoutQuantization(config)),
-    await readTokenizer(folder, config),
-    device,
-  )
-  const quantization = declaredQuantization(config)
-  if (quantization !== undefined) applyQuantization(model.network, quantization)
-  const { tensors, metadata } = readSafetensors(await readFileBytes(`${folder}/model.safetensors`))
-  await checkCompanions(folder, metadata)
-  await loadWeights(model.network, tensors, (key) => system.place?.(key, model.options) ?? [{ name: key }])
-  return model
+  refuseUnknown(options, optionNames, 'loadModel')
+  const { weights = 'stored', signal, onProgress } = options
+  const device = checkedDevice(options.device, 'loadModel')
+  checkOptions(weightsSchema, weights, 'loadModel: weights')
+  const checkpoint = await openCheckpoint(path)
+  let model: OpenTextModel | undefined
+  try {
+    const { config, tensors } = checkpoint
+    const system = await systemForConfig(config)
+    model = new OpenTextModel(system, system.readConfig(withoutQuantization(config)), await checkpoint.readTokenizer(), device)
+    const declared = declaredQuantization(config)
+    if (declared !== undefined) applyQuantization(model.network, declaredFor(declared, weights))
+    const { options: settings } = model
+    const place = (key: string) => checkpoint.place(key, system, settings)
+    const mapped = device.info.driver !== 'onnxruntime-web'
+    const more = { ...(signal && { signal }), ...(onProgress && { onProgress }) }
+    model.hold(await loadStoredWeights(model.network, tensors, place, { weights, mapped, ...more }), checkpoint)
+    return model
+  } catch (error) {
+    await model?.[Symbol.asyncDispose]()
+    await checkpoint[Symbol.asyncDispose]()
+    throw error
+  }
+}
+
+/** A model that was saved quantised has no other weights to give. */
+function declaredFor(declared: QuantizationDeclaration, weights: WeightsOption): QuantizationDeclaration {
+  if (weights === 'stored') return declared
+  throw new OptionError(`weights ${JSON.stringify(weights)} of a model that is quantised already`, {
+    expected: "'stored'",
+    fix: 'load the model that it was made from',
+  })
 }
 
 /** Writes a model folder that `loadModel` reads back. It changes as a whole: whatever happens, it holds all old files or all new ones. */

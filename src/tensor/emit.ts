@@ -2,6 +2,7 @@ import type { DType, HostTensor, TypedArray } from '../base/dtype.ts'
 import { GraphError } from '../base/errors.ts'
 import {
   type OnnxAttribute,
+  type OnnxExternalInitializer,
   type OnnxInitializer,
   type OnnxModel,
   type OnnxNode,
@@ -14,12 +15,15 @@ import { fromNumbers } from './host-values.ts'
 import { canInfer } from './ops/layout.ts'
 import { type Emitter, locate, type OnnxAttributeValue, type Tensor } from './tensor.ts'
 
+/** In memory, or in a file beside the model. */
+export type InitialValue = HostTensor | Omit<OnnxExternalInitializer, 'name'>
+
 /** What a program becomes: leaves with names, and named results. */
 export interface EmissionPlan {
   /** Leaves fed at run time, by their ONNX name. */
   readonly feeds: ReadonlyMap<string, Tensor>
   /** Leaves whose values are part of the model. */
-  readonly initializers: ReadonlyMap<string, { readonly leaf: Tensor; readonly value: HostTensor }>
+  readonly initializers: ReadonlyMap<string, { readonly leaf: Tensor; readonly value: InitialValue }>
   readonly results: ReadonlyMap<string, Tensor>
   readonly name: string
 }

@@ -5,10 +5,11 @@ import { callable, checkOptions } from '../base/options.ts'
 import { SerialQueue } from '../base/serial.ts'
 import { encodeOnnx, type OnnxModel } from '../formats/onnx.ts'
 import type { Device, Feed, Fetch, SessionId, SessionOptions } from '../platform/device.ts'
-import { emit } from './emit.ts'
+import { emit, type InitialValue } from './emit.ts'
 import { consumersOf } from './graph.ts'
 import { isSafeInPlace } from './in-place.ts'
 import { bindShape, checkFeed, type FeedValue, refuseContradictions } from './input-spec.ts'
+import { type MappedValues, mappedValues } from './mapped-values.ts'
 import { checkWindows, type RowWindows, rowsFetch, windowOf } from './row-windows.ts'
 import { checkSizes, type SizeCheck, sizeChecks } from './size-checks.ts'
 import type { Tensor } from './tensor.ts'
@@ -150,7 +151,7 @@ class CompiledProgram<I extends Inputs, R extends Results> implements Program<I,
 
   async toOnnx(options: OnnxExportOptions = {}): Promise<{ model: Uint8Array; external?: Uint8Array }> {
     const assigned = new Set(this.trace.assignments.map(({ variable }) => variable))
-    return encodeOnnx(await this.#emit((variable) => !assigned.has(variable)), options)
+    return encodeOnnx(await this.#emit(new Set(this.#used().filter((variable) => !assigned.has(variable)))), options)
   }
 
   async dispose(): Promise<void> {
@@ -172,20 +173,31 @@ class CompiledProgram<I extends Inputs, R extends Results> implements Program<I,
     const { frozen = false, optimization } = this.#options
     refuseBrainFloats(this.trace)
     const fed = new Set(this.#fed)
-    const { model } = encodeOnnx(await this.#emit((variable) => frozen && !fed.has(variable)))
-    return device.load(model, { optimization: optimization ?? defaultOptimization(this.trace) })
+    const embedded = this.#used().filter((variable) => frozen && !fed.has(variable))
+    const mapped = mappedValues(embedded, device)
+    const { model } = encodeOnnx(await this.#emit(new Set(embedded), mapped.values))
+    return device.load(model, {
+      optimization: optimization ?? defaultOptimization(this.trace),
+      ...(mapped.folder !== undefined && { externalFolder: mapped.folder }),
+    })
   }
 
-  async #emit(embedded: (variable: Variable) => boolean): Promise<OnnxModel> {
+  /** The variables that some result depends on. */
+  #used(): Variable[] {
     const leaves = new Set(this.trace.order)
-    const used = this.trace.variables.filter((variable) => leaves.has(variable.tensor))
-    const initializers = new Map<string, { leaf: Tensor; value: HostTensor }>()
-    for (const variable of used.filter(embedded)) {
-      const value = { dtype: variable.dtype, shape: variable.concreteShape, data: await variable.read() }
+    return this.trace.variables.filter((variable) => leaves.has(variable.tensor))
+  }
+
+  /** `mapped`: values that stay in their file. */
+  async #emit(embedded: ReadonlySet<Variable>, mapped: MappedValues['values'] = new Map()): Promise<OnnxModel> {
+    const initializers = new Map<string, { leaf: Tensor; value: InitialValue }>()
+    for (const variable of embedded) {
+      const { dtype, concreteShape: shape } = variable
+      const value = mapped.get(variable) ?? { dtype, shape, data: await variable.read() }
       initializers.set(this.#names.get(variable)!, { leaf: variable.tensor, value })
     }
-    const fedVariables = used
-      .filter((variable) => !embedded(variable))
+    const fedVariables = this.#used()
+      .filter((variable) => !embedded.has(variable))
       .map((variable) => [this.#names.get(variable)!, variable.tensor] as const)
     const results = [
       ...this.trace.outputs,

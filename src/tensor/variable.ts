@@ -1,3 +1,4 @@
+import type { ByteRange } from '../base/byte-source.ts'
 import { arrayTypes, bytesPerElement, type DType, elementCount, type TypedArray } from '../base/dtype.ts'
 import { DisposedError, GraphError, ShapeError } from '../base/errors.ts'
 import { refuseUnknown } from '../base/options.ts'
@@ -42,6 +43,8 @@ export class Variable {
   /** Dotted path in its model, once named; shown in errors and exported graphs. */
   name: string
   #host: { shape: readonly number[]; data: TypedArray } | undefined
+  /** Where the values lie while they are neither in memory nor on a device. */
+  #range: ByteRange | undefined
   #place: Place | undefined
   #binding: Promise<void> | undefined
   #updating = false
@@ -84,6 +87,7 @@ export class Variable {
     const place = this.#place
     if (place === undefined) {
       this.#host = { shape: [...shape], data: data.slice() }
+      this.#range = undefined
       return
     }
     if (elementCount(place.shape) !== elementCount(shape)) return this.#move(place.device, data, [...shape])
@@ -91,10 +95,30 @@ export class Variable {
     await place.device.write(this.#view(place.front), data)
   }
 
+  /**
+   * Takes on values that stay where they are, little-endian as `write` takes them, until they are needed: for weights that the runtime is to
+   * map by itself. The source must live as long as the variable.
+   */
+  attach(range: ByteRange): void {
+    this.#refuseDisposed()
+    this.#refuseUpdating()
+    if (this.#place !== undefined) throw new GraphError(`variable ${this.label} is on a device already`, { fix: 'write() it' })
+    if (range.byteLength !== this.#byteLength(this.concreteShape))
+      throw new ShapeError(`${range.byteLength} bytes do not fit variable ${this.label}`, { expected: formatShape(this.shape) })
+    this.#host = undefined
+    this.#range = range
+  }
+
+  /** Where attached values lie that were not needed yet. */
+  get range(): ByteRange | undefined {
+    return this.#range
+  }
+
   /** A copy of the current values. Throws GraphError when a parameter has none yet. */
   async read(): Promise<TypedArray> {
     this.#refuseDisposed()
     if (this.#place !== undefined) return this.#place.device.read(this.#view(this.#place.front))
+    if (this.#range !== undefined) return this.#readRange(this.#range)
     return this.#host?.data.slice() ?? this.#zeros()
   }
 
@@ -167,6 +191,7 @@ export class Variable {
     const commit = async () => {
       this.#place = next
       this.#host = undefined
+      this.#range = undefined
       if (former !== undefined) await release(former)
     }
     return { commit, abandon: () => release(next) }
@@ -176,15 +201,23 @@ export class Variable {
   async dispose(): Promise<void> {
     this.#disposed = true
     this.#host = undefined
+    this.#range = undefined
     const place = this.#place
     this.#place = undefined
     if (place !== undefined) await release(place)
   }
 
-  #moveFirst(device: Device): Promise<void> {
+  async #moveFirst(device: Device): Promise<void> {
+    if (this.#range !== undefined) return this.#move(device, await this.#readRange(this.#range), this.concreteShape)
     // Buffers are born filled with zeros: without data there is nothing to write.
     if (this.#host === undefined) this.#refuseEmpty()
     return this.#move(device, this.#host?.data, this.concreteShape)
+  }
+
+  /** Bytes of a file may begin at any place in memory: a copy begins where arrays may. */
+  async #readRange({ source, byteOffset, byteLength }: ByteRange): Promise<TypedArray> {
+    const bytes = await source.read(byteOffset, byteLength)
+    return new arrayTypes[this.dtype](bytes.slice().buffer)
   }
 
   /** Where the device refuses, the values stay as they were. */
@@ -194,6 +227,7 @@ export class Variable {
     const former = this.#place
     this.#place = { device, shape, front, back: undefined }
     this.#host = undefined
+    this.#range = undefined
     if (former !== undefined) await release(former)
     if (this.#disposed) await this.dispose()
   }

@@ -1,7 +1,7 @@
 import { createRng } from '../../src/base/rng.ts'
 import { and, role, sameSegment } from '../../src/base/visibility.ts'
 import type { StepperState } from '../../src/decode/index.ts'
-import { openRecomputeStepper, openStepper, type StepperOptions } from '../../src/engine/index.ts'
+import { type OwnedStepper, openRecomputeStepper, openStepper, type StepperOptions } from '../../src/engine/index.ts'
 import { tiedHead } from '../../src/heads/index.ts'
 import { initialize, rmsNorm, rotary, sliding, swiglu, Transformer } from '../../src/nn/index.ts'
 import { openDevice } from '../../src/platform/index.ts'
@@ -30,7 +30,7 @@ const models: Readonly<Record<string, () => Promise<LanguageModel>>> = {
     return { model, lm_head: tiedHead(model.embed_tokens) }
   },
 }
-type Make = (decoder: Parameters<typeof openStepper>[0], options: StepperOptions) => ReturnType<typeof openStepper>
+type Make = (decoder: Parameters<typeof openStepper>[0], options: StepperOptions) => OwnedStepper
 const makers: Readonly<Record<string, Make>> = {
   'writing cache': (decoder, options) => openStepper(decoder, { ...options, cache: 'writing' }),
   'growing cache': (decoder, options) => openStepper(decoder, { ...options, cache: 'growing' }),

@@ -30,7 +30,7 @@ export const folderRules: Readonly<Record<string, FolderRule>> = {
   data: { values: ['base', 'formats', 'platform'] },
   train: { values: ['base', 'formats', 'platform', 'tensor', 'nn', 'data', 'objectives'] },
   // Testable with numbers alone.
-  engine: { values: ['base', 'platform', 'tensor', 'decode'], types: ['nn'] },
+  engine: { values: ['base', 'platform', 'formats', 'tensor', 'decode'], types: ['nn'] },
   systems: { values: below('systems') },
   cli: { values: [...below('systems'), 'systems'] },
 }
