@@ -65,7 +65,7 @@ function findings(all: ReadonlyMap<Match, Times>): Findings {
     ratios: Object.fromEntries(ratios),
     gates: [...all].map(([match, times]) => amortises(match, times)),
     notes: [
-      `behind ${prefix} positions; logits of every fed token; nextx keeps the tokens as scratch, llama.cpp erases them (not timed)`,
+      `behind ${prefix} positions; nextx gives the logits of every fed token, llama.cpp of the last, because node-llama-cpp draws from rows of logits one by one at a higher cost than the network's; nextx keeps the tokens as scratch, llama.cpp erases them (not timed)`,
     ],
     seeds: [1],
     versions: { 'node-llama-cpp': '3.22.1', 'onnxruntime-node': '1.30.0' },

@@ -99,7 +99,7 @@ export interface RunningEngine {
   /** What was measured: version, processor variant, driver. */
   readonly description: string
   decode(run: DecodeRun): Promise<DecodeTimes>
-  /** Milliseconds of each extension; logits of all fed slots, as verification of drafts needs them. */
+  /** Milliseconds of each extension; nextx gives the logits of all fed slots, as verification of drafts needs them. */
   extend(run: ExtendRun): Promise<number[]>
   serve(run: ServeRun): Promise<ServedTimes>
   /** For nextx only. */

@@ -68,16 +68,19 @@ async function decode(sequences: readonly Sequence[], { rows, prompt, steps }: D
   return { prompt: prompted, steps: stepped, together, likeliest }
 }
 
+/** Logits of the last token only: node-llama-cpp draws from each row of them one by one, at a higher cost than the network's. */
 async function extend(sequence: Sequence, { prefix, tokens, times }: ExtendRun): Promise<number[]> {
   const ids = tokensOf(fixedIds(0, prefix + tokens))
+  const given = ids.slice(prefix)
   const milliseconds: number[] = []
   await sequence.clearHistory()
   await sequence.evaluateWithoutGeneratingNewTokens(ids.slice(0, prefix))
   for (let i = 0; i < times; i++) {
     const start = performance.now()
-    await sequence.controlledEvaluate(
-      ids.slice(prefix).map((id) => [id, { generateNext: { token: true, options: { temperature: 0 } } }]),
-    )
+    await sequence.controlledEvaluate([
+      ...given.slice(0, -1),
+      [given.at(-1)!, { generateNext: { token: true, options: { temperature: 0 } } }],
+    ])
     milliseconds.push(performance.now() - start)
     await sequence.eraseContextTokenRanges([{ start: prefix, end: prefix + tokens }])
   }

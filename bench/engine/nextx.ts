@@ -9,9 +9,9 @@ import { soak } from './soak-run.ts'
 import { stopwatch } from './stopwatch.ts'
 
 /** nextx as an application would use it: a model from a file, and its stepper. */
-export async function openNextx({ file, threads }: EngineSpec): Promise<RunningEngine> {
+export async function openNextx({ file, threads, block }: EngineSpec): Promise<RunningEngine> {
   const device = await openDevice({ threads })
-  const { stepper } = await loadModel(file, { device })
+  const { stepper } = await loadModel(file, { device, ...(block && { weights: { bits: 4, blockSize: block } }) })
   return runningOn(stepper, device)
 }
 

@@ -1,9 +1,8 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { anyNumber, notNegative, positive, positiveProbability, probability, seed, threadCount, wholeNumber } from './numbers.ts'
 
-/** The options of `nextx generate` as they were given; see `GenerateTextOptions`. */
-export interface GenerateFlags {
-  readonly maxTokens?: number
+/** The options of sampling as they were given. */
+export interface SamplingFlags {
   readonly temperature?: number
   readonly topK?: number
   readonly topP?: number
@@ -15,6 +14,11 @@ export interface GenerateFlags {
   readonly noRepeatNgram?: number
   readonly logitBias?: ReadonlyMap<number, number>
   readonly seed?: number
+}
+
+/** The options of `nextx generate` as they were given; see `GenerateTextOptions`. */
+export interface GenerateFlags extends SamplingFlags {
+  readonly maxTokens?: number
   readonly stop?: readonly string[]
   readonly topLogprobs?: number
   readonly threads?: number
@@ -51,7 +55,7 @@ export function registerGenerate(program: Command): void {
     })
 }
 
-function addSampling(command: Command): void {
+export function addSampling(command: Command): void {
   const noRepeat = new Option('--no-repeat-ngram <size>', 'no run of this many tokens comes twice').argParser(wholeNumber(1))
   // The option's name only looks like a negation.
   noRepeat.negate = false
@@ -80,7 +84,7 @@ Examples:
   nextx generate my-model - --max-tokens 100 < prompt.txt > continuation.txt
   nextx generate stories260K "The cat" --temperature 0 --max-tokens 5 --json --top-logprobs 3`
 
-function collectText(text: string, before: readonly string[] = []): string[] {
+export function collectText(text: string, before: readonly string[] = []): string[] {
   if (text === '') throw new InvalidArgumentError('Expected a text that is not empty.')
   return [...before, text]
 }

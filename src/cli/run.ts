@@ -2,6 +2,7 @@ import process from 'node:process'
 import { Command, CommanderError } from 'commander'
 import { NextxError } from '../base/errors.ts'
 import { packageVersion } from '../platform/package-version.ts'
+import { registerChat } from './chat.ts'
 import { registerDoctor } from './doctor.ts'
 import { Exit, exitCodes } from './exit.ts'
 import { registerExport } from './export.ts'
@@ -38,6 +39,7 @@ function createProgram(): Command {
     .addHelpText('after', overview)
   const registrations = [
     registerGenerate,
+    registerChat,
     registerScore,
     registerTrain,
     registerQuantize,

@@ -3,7 +3,34 @@ import { DataError } from '../base/errors.ts'
 import { note } from './terminal.ts'
 
 const mostBytes = 2 ** 28
+const longestLine = 2 ** 20
 const patience = 2000 // milliseconds
+
+/**
+ * The lines of stdin as they come, without their line breaks.
+ * @throws DataError when one is no UTF-8 or too long; the signal's reason after an abort.
+ */
+export async function* readLines(what: string, signal: AbortSignal): AsyncGenerator<string, void, undefined> {
+  const { stdin } = process
+  const stop = () => stdin.destroy(signal.reason as Error)
+  signal.addEventListener('abort', stop)
+  try {
+    signal.throwIfAborted()
+    const decoder = new TextDecoder('utf-8', { fatal: true })
+    let rest = ''
+    for await (const chunk of stdin as AsyncIterable<Uint8Array>) {
+      const lines = (rest + decode(decoder, what, chunk)).split('\n')
+      rest = lines.pop()!
+      if (rest.length > longestLine)
+        throw new DataError(`${what} on stdin is too long`, { expected: `at most ${longestLine} characters` })
+      for (const line of lines) yield line.replace(/\r$/, '')
+    }
+    rest += decode(decoder, what)
+    if (rest !== '') yield rest
+  } finally {
+    signal.removeEventListener('abort', stop)
+  }
+}
 
 /**
  * All of stdin as text. When nothing comes for a while, says on stderr what it is waiting for.

@@ -1,3 +1,4 @@
+export { type ChatSession, type ChatSessionOptions, type ChatTurn, openChatSession } from './chat-session.ts'
 export type { FinishReason, GeneratedToken, GenerateOptions, TokenLogProb } from './continuation.ts'
 export { generate } from './generate.ts'
 export { type GeneratedText, type GenerateTextOptions, generateText, type TextStopOptions, textPieces } from './generate-text.ts'

@@ -84,6 +84,26 @@ class SandwichBlock implements Block {
   }
 }
 
+class PostnormBlock implements Block {
+  readonly self_attn: Attention
+  readonly post_attention_layernorm: Norm
+  readonly mlp: Mlp
+  readonly post_feedforward_layernorm: Norm
+
+  constructor({ attention, mlp, norm }: BlockParts) {
+    this.self_attn = attention
+    this.post_attention_layernorm = norm()
+    this.mlp = mlp
+    this.post_feedforward_layernorm = norm()
+  }
+
+  forward(x: Tensor, attention: AttentionCall, layer: number): Attended {
+    const { output, added } = attention(this.self_attn, x, layer)
+    const attended = this.post_attention_layernorm.forward(add(x, output))
+    return { output: this.post_feedforward_layernorm.forward(add(attended, this.mlp.forward(attended))), added }
+  }
+}
+
 /** x + attention(norm(x)), then x + mlp(norm(x)). GPT-2, Llama. */
 export const prenorm: Residual = (parts) => new PrenormBlock(parts)
 
@@ -92,3 +112,6 @@ export const parallel: Residual = (parts) => new ParallelBlock(parts)
 
 /** x + norm(attention(norm(x))), then x + norm(mlp(norm(x))). Gemma 2. */
 export const sandwich: Residual = (parts) => new SandwichBlock(parts)
+
+/** norm(x + attention(x)), then norm(x + mlp(x)). Vaswani et al. 2017. */
+export const postnorm: Residual = (parts) => new PostnormBlock(parts)

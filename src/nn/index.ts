@@ -13,7 +13,7 @@ export {
   sliding,
   visibilityBias,
 } from './attention.ts'
-export { type Block, type BlockParts, parallel, prenorm, type Residual, sandwich } from './block.ts'
+export { type Block, type BlockParts, parallel, postnorm, prenorm, type Residual, sandwich } from './block.ts'
 export { Embedding } from './embedding.ts'
 export { type Compensated, type CompensateOptions, compensateWeights } from './gptq.ts'
 export { canGrow, type GrowingPast } from './growing.ts'

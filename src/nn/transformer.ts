@@ -30,7 +30,7 @@ export interface TransformerOptions {
   readonly mlp: MlpFactory
   readonly norm: NormFactory
   readonly positions: PositionsFactory
-  /** How attention and MLP join the residual stream: `prenorm`, `parallel`, `sandwich`. Default: `prenorm`. */
+  /** How attention and MLP join the residual stream: `prenorm`, `parallel`, `sandwich`, `postnorm`. Default: `prenorm`. */
   readonly residual?: Residual
   /** Embeddings are multiplied by this. Default 1. */
   readonly embeddingScale?: number

@@ -65,7 +65,7 @@ export async function loadOrtCApi(parts: OrtCApiParts = {}): Promise<OrtCApi> {
     return bindApi(koffi, path, version)
   } catch (cause) {
     if (cause instanceof RuntimeError) throw cause
-    throw new RuntimeError(`ONNX Runtime's library does not load: ${messageOf(cause)}`, {
+    throw new RuntimeError(`ONNX Runtime's library '${path}' does not load: ${messageOf(cause)}`, {
       expected: `the library of onnxruntime-node ${testedRuntimeVersion} for ${process.platform} ${process.arch}`,
       fix: `npm install onnxruntime-node@${testedRuntimeVersion}`,
       cause,

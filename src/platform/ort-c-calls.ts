@@ -1,4 +1,5 @@
 import { RuntimeError } from '../base/errors.ts'
+import { callRuntime } from './ort-api.ts'
 import type { Argument, OrtCApi } from './ort-c-api.ts'
 import type { ApiFunction } from './ort-c-api-slots.ts'
 
@@ -17,7 +18,7 @@ export class OrtCCalls {
 
   /** On another thread: the event loop stays free. */
   async later(what: string, name: ApiFunction, ...args: readonly Argument[]): Promise<void> {
-    this.check(what, await this.api.functions[name].later(...args))
+    this.check(what, await callRuntime(what, () => this.api.functions[name].later(...args)))
   }
 
   /** What the function writes to its last parameter, a pointer or a size. */

@@ -3,6 +3,7 @@ import { DTypeError, RuntimeError } from '../base/errors.ts'
 import type { BufferTable } from './buffer-table.ts'
 import type { BufferId, DeviceView, Feed, Fetch } from './device.ts'
 import { isDType } from './host-tensor.ts'
+import { callRuntime } from './ort-api.ts'
 import type { OrtCCalls } from './ort-c-calls.ts'
 import { readDimensions, readElementType } from './ort-c-model.ts'
 import { OutputShapes } from './output-shapes.ts'
@@ -88,7 +89,7 @@ export class OrtCSession implements DriverSession {
   async release(): Promise<void> {
     this.#inputs.clearAll()
     this.#outputs.clearAll()
-    await this.#calls.api.functions.ReleaseSession.later(this.#native.pointer)
+    await callRuntime('release a session', () => this.#calls.api.functions.ReleaseSession.later(this.#native.pointer))
   }
 
   #bindInputs(feeds: Feeds, buffers: BufferTable): void {

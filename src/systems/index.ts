@@ -1,3 +1,4 @@
+export { type ChatFormat, readChatFormat, readTemplateFile } from './chat-format.ts'
 export { type ExportOptions, exportModel, forwardText, textProgram } from './export-text.ts'
 export type { DecoderOptions } from './families/decoder-config.ts'
 export { type ContextExtension, extendContext } from './families/extend-context.ts'

@@ -3,7 +3,7 @@ import { DataError } from '../base/errors.ts'
 import type { TextTokenizer, TokenizerFile } from '../base/model.ts'
 import { parseJson } from '../formats/index.ts'
 import { exists, readFileBytes } from '../platform/files.ts'
-import { loadTokenizer, sentencePieceTokenizer, tokenizerFromHuggingFace } from '../tokenizers/index.ts'
+import { charactersTokenizer, loadTokenizer, sentencePieceTokenizer, tokenizerFromHuggingFace } from '../tokenizers/index.ts'
 import { parseConfig } from './read-config.ts'
 
 /** Where nextx keeps tokenizers that it made. */
@@ -26,9 +26,13 @@ const readers: Readonly<Record<string, (folder: string, config: unknown) => Prom
   'tok512.json': readPieces,
 }
 
+/** Models of characters may list them in their configuration, in the order of their ids. */
+const characterConfig = v.looseObject({ chars: v.array(v.string()) })
+
 /** The tokenizer of a model folder. Throws DataError when there is none. */
 export async function readTokenizer(folder: string, config: unknown): Promise<TextTokenizer> {
   for (const [name, read] of Object.entries(readers)) if (await exists(`${folder}/${name}`)) return read(folder, config)
+  if (v.is(characterConfig, config)) return charactersTokenizer(config.chars)
   throw new DataError(`${folder} has no tokenizer`, { expected: `one of ${Object.keys(readers).join(', ')}` })
 }
 

@@ -17,6 +17,7 @@ const loaders: Readonly<Record<string, () => Promise<{ readonly default: TextSys
   qwen2: () => import('./text/qwen2.ts'),
   qwen3: () => import('./text/qwen3.ts'),
   smollm3: () => import('./text/smollm3.ts'),
+  'torch-encoder': () => import('./text/torch-encoder.ts'),
 }
 
 export const systemIds: readonly string[] = Object.keys(loaders)
@@ -29,10 +30,12 @@ export async function loadSystem(id: string): Promise<TextSystem> {
   return (await loader()).default
 }
 
-/** The system that reads a config.json, by its `model_type`. */
+/** The system that reads a config.json, by its `model_type`, or by its fields where it has none. */
 export async function systemForConfig(config: unknown): Promise<TextSystem> {
-  const { model_type } = parseConfig(v.looseObject({ model_type: v.string() }), config, 'config.json')
   const all = await Promise.all(systemIds.map(loadSystem))
+  const untyped = all.find(({ recognizes }) => recognizes?.(config) === true)
+  if (untyped !== undefined) return untyped
+  const { model_type } = parseConfig(v.looseObject({ model_type: v.string() }), config, 'config.json')
   const system = all.find(({ modelTypes }) => modelTypes.includes(model_type))
   if (system !== undefined) return system
   const known = all.flatMap(({ modelTypes }) => modelTypes)

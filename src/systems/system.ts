@@ -17,6 +17,8 @@ export interface TextSystem<Options = unknown> {
   readonly source: string
   /** `model_type` values of config.json files that this system reads. */
   readonly modelTypes: readonly string[]
+  /** Whether a config.json without `model_type` is of this system. */
+  readonly recognizes?: (config: unknown) => boolean
   readonly presets: Readonly<Record<string, Omit<Options, 'vocabularySize'>>>
   /** The options in a parsed config.json. Throws MismatchError or OptionError on what the system does not support. */
   readConfig(config: unknown): Options

@@ -1,9 +1,14 @@
 import { DataError } from '../base/errors.ts'
+import type { TextTokenizer } from '../base/model.ts'
 import type { ChatMessage, ChatTemplate, RenderOptions } from './chat-template.ts'
 import { wellFormed } from './checked.ts'
 import { plainData } from './jinja/plain-data.ts'
-import type { NamedTokenizer } from './special-tokens.ts'
 import { tokenCutter } from './whole-tokens.ts'
+
+/** A tokenizer that may name its control tokens; without names a template cannot write them. */
+export interface ChatTokenizer extends Pick<TextTokenizer, 'encode' | 'startToken'> {
+  readonly specialTokens?: ReadonlyMap<string, number>
+}
 
 /**
  * The ids of a conversation. Special tokens that the template writes become their ids; the same names in a message stay text,
@@ -17,12 +22,12 @@ import { tokenCutter } from './whole-tokens.ts'
  * encodeChat(tokenizer, template, [{ role: 'user', content: 'a' }]) // [97, 256]
  */
 export function encodeChat(
-  tokenizer: NamedTokenizer,
+  tokenizer: ChatTokenizer,
   template: ChatTemplate,
   messages: readonly ChatMessage[],
   options: RenderOptions = {},
 ): number[] {
-  const names = tokenizer.specialTokens
+  const names = tokenizer.specialTokens ?? new Map<string, number>()
   const given = plainData([messages, options], 'the messages')
   const mark = unusedCharacter(JSON.stringify(given) + template.source)
   const [guarded, guardedOptions] = guardian([...names.keys()], mark)(given) as [readonly ChatMessage[], RenderOptions]

@@ -2,7 +2,7 @@ export type { TextStream, TextTokenizer, TokenizerFile } from '../base/model.ts'
 export { type BpeOptions, bpeTokenizer } from './bpe.ts'
 export { bytesTokenizer } from './bytes.ts'
 export { type CharactersOptions, charactersTokenizer, trainCharacters } from './characters.ts'
-export { encodeChat } from './chat-prompt.ts'
+export { type ChatTokenizer, encodeChat } from './chat-prompt.ts'
 export {
   type ChatMessage,
   type ChatTemplate,

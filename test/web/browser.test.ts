@@ -92,6 +92,13 @@ describe.skipIf(noBrowser !== undefined)('in headless Chromium', () => {
     expect(bytes.slice(2)).toEqual(Array(10).fill(bytes[1]))
   })
 
+  it('trains on a text on the server, from the loss of a uniform guess downwards', async () => {
+    const { losses, vocabularySize } = await ask('train', '/models/stories260K/expected-greedy.txt')
+    expect(losses).toHaveLength(20)
+    expect(Math.abs(losses[0]! - Math.log(vocabularySize))).toBeLessThan(0.5)
+    expect(losses.at(-1)!).toBeLessThan(losses[0]! - 0.3)
+  })
+
   it('refuses what needs files, says so, and goes on', async () => {
     expect(await ask('refusals', greedy)).toEqual({
       save: { name: 'DataError', message: expect.stringContaining('a browser has no file system') },

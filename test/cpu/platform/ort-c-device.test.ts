@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { HostTensor } from '../../../src/base/dtype.ts'
 import { RuntimeError } from '../../../src/base/errors.ts'
 import type { Device, DeviceView } from '../../../src/platform/device.ts'
+import { loadOrtCApi } from '../../../src/platform/ort-c-api.ts'
 import { openOrtCDevice } from '../../../src/platform/ort-c-device.ts'
 import { openOrtDevice } from '../../../src/platform/ort-device.ts'
 import { loadRuntime } from '../../../src/platform/ort-runtime.ts'
@@ -137,6 +138,27 @@ describe('the C API', () => {
     }
   })
 
+  it('runs models without inputs, and copies a constant into the view that it goes to', async () => {
+    const constant = { name: 'c', dtype: 'float32', shape: [2], data: new Float32Array([7, 8]) } as const
+    const session = await device.load(
+      model({
+        inputs: [],
+        outputs: [value('c', 'float32', 2), value('minus', 'float32', 2)],
+        nodes: [node('Neg', ['c'], ['minus'])],
+        initializers: [constant],
+      }),
+    )
+    const view = await allocateView(2)
+    for (let i = 0; i < 3; i++) {
+      const { c, minus } = await device.run(session, {}, { c: toHost, minus: toHost })
+      expect([c, minus]).toEqual([float32(7, 8), float32(-7, -8)])
+      c?.data.fill(0 as never)
+      await device.run(session, {}, { c: { kind: 'view', view } })
+      expect(await device.read(view)).toEqual(new Float32Array([7, 8]))
+      await device.write(view, new Float32Array(2))
+    }
+  })
+
   it('takes memory only where it is written', async () => {
     const before = process.memoryUsage.rss()
     const buffer = await device.allocate(4 * 2 ** 30)
@@ -153,6 +175,23 @@ describe('the C API', () => {
     const run = device.run(session, { x }, { y: toHost }).catch((error: unknown) => error)
     await device[Symbol.asyncDispose]()
     expect(await run).toMatchObject({ code: 'disposed' })
+  })
+})
+
+describe('a C API that cannot be used says why', () => {
+  it('(no library)', async () => {
+    const opening = openOrtCDevice(settings, () => loadOrtCApi({ library: () => '/nowhere/libonnxruntime.so.1' }))
+    await expect(opening).rejects.toThrow(/library '\/nowhere\/libonnxruntime\.so\.1' does not load/)
+  })
+
+  it('(another part of the program left koffi too little stack)', async () => {
+    const koffi = await import('koffi')
+    const config = (given?: object): object => {
+      if (given !== undefined) throw new Error('Cannot change Koffi configuration once a library has been loaded')
+      return { sync_stack_size: 2 ** 21, async_stack_size: 2 ** 17 }
+    }
+    const opening = openOrtCDevice(settings, () => loadOrtCApi({ loadKoffi: async () => ({ ...koffi, config }) as typeof koffi }))
+    await expect(opening).rejects.toThrow(/too little stack .* call koffi\.config\(/)
   })
 })
 

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { GgufArchitecture, GgufModel } from '../../../bench/lib/gguf-architectures.ts'
+import { architectureMetadata, type GgufArchitecture, type GgufModel } from '../../../bench/lib/gguf-architectures.ts'
 import { type GgufOptions, writeGguf } from '../../../bench/lib/gguf-writer.ts'
 import { type Device, openDevice } from '../../../src/platform/index.ts'
 import { nextxLogits, startLlamaCpp } from './gguf-networks.ts'
@@ -43,6 +43,13 @@ function biases(): Record<string, Float32Array> {
   return Object.fromEntries(named)
 }
 
+/** A llama's records under another architecture, of the same tensors. */
+function renamedMetadata(architecture: string, own: Partial<GgufModel>): NonNullable<GgufOptions['metadata']> {
+  const records = Object.entries(architectureMetadata({ architecture: 'llama', ...sizes, ...own }))
+  const renamed = records.map(([key, value]) => [key.replace('llama.', `${architecture}.`), value] as const)
+  return { 'general.architecture': text(architecture), ...Object.fromEntries(renamed) }
+}
+
 const cases: Case[] = [
   ['llama', 'llama'],
   ['llama, tied, with another base', 'llama', { tiedHead: true, ropeBase: 500 }],
@@ -71,6 +78,7 @@ const cases: Case[] = [
     { vectors: { 'rope_freqs.weight': Float32Array.of(1, 1, 1.5, 2, 3, 5, 8, 8) } },
   ],
   ['llama, with biases', 'llama', {}, { vectors: biases() }],
+  ['smollm3, whose fourth layer has no positions', 'llama', { layers: 5 }, { metadata: renamedMetadata('smollm3', { layers: 5 }) }],
   ['qwen2', 'qwen2'],
   ['qwen3', 'qwen3', { headWidth: 24 }],
   ['gemma', 'gemma', { headWidth: 24, keyValueHeads: 1 }],

@@ -1,5 +1,6 @@
-import { loadModel, openDevice, saveModel } from 'nextx'
+import { createModel, fit, loadModel, loadSystem, openDevice, saveModel } from 'nextx'
 import { type Device, type DeviceOptions, packageData } from 'nextx/platform'
+import { readTextData, textTask } from 'nextx/systems'
 import { type Continuation, continueGreedily, continueWith, type Greedy } from './greedy.ts'
 
 /** What a test asks of the page. Arguments and answers are plain data; whatever the page throws comes back as a Failure. */
@@ -12,6 +13,8 @@ export interface Page {
   loadAgainAndAgain(request: Greedy, times: number): Promise<Dropped[]>
   /** What a browser refuses, by name. */
   refusals(request: Greedy): Promise<Record<string, Failure | undefined>>
+  /** Trains a small model on a text on the server; the losses before and after, in nats per character, and the vocabulary's size. */
+  train(text: string): Promise<{ readonly losses: readonly number[]; readonly vocabularySize: number }>
   open(options: DeviceOptions): Promise<Device['info']>
 }
 
@@ -54,6 +57,22 @@ const page: Page = {
       missing: await failureOf(() => loadModel('/models/missing', { device })),
       afterwards: await failureOf(() => continueWith(device, { device: options, model: folder, prompt: [1], tokens: 1 })),
     }
+  },
+
+  async train(text) {
+    await using device = await openDevice({ threads: 1 })
+    const { tokenizer, train } = await readTextData({
+      documents: { format: 'text', files: text },
+      tokenizer: 'characters',
+      seed: 1,
+    })
+    const system = await loadSystem('gpt')
+    const options = { ...(system.presets.tiny as object), vocabularySize: tokenizer.vocabularySize }
+    await using model = await createModel({ system, options, tokenizer, device, seed: 1 })
+    const losses: number[] = []
+    const onEvent = (event: { readonly kind: string }) => void ('loss' in event && losses.push(Number(event.loss)))
+    await fit(textTask(model, { train, batch: 2, length: 16, seed: 1 }), { device, steps: 20, learningRate: 3e-3, onEvent })
+    return { losses, vocabularySize: tokenizer.vocabularySize }
   },
 
   async open(options) {
