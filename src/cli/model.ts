@@ -6,16 +6,17 @@ import { packageData } from '../platform/package-data.ts'
 import { loadModel, type TextModel } from '../systems/index.ts'
 
 /**
- * The folder of a model: the folder of that name, or the model of that name that ships with nextx.
- * @throws DataError when there is neither.
+ * Where a model lies: a GGUF file, the folder of that name, or the model of that name that ships with nextx.
+ * @throws DataError when there is none.
  */
-export async function modelFolder(name: string): Promise<string> {
+export async function modelPath(name: string): Promise<string> {
+  if (name.endsWith('.gguf') && (await exists(name))) return name
   const folder = await currentFolder(name).catch(() => undefined)
   if (folder !== undefined) return folder
   const shipped = await shippedModels()
   if (shipped.includes(name)) return packageData(name)
   throw new DataError(`there is no model '${name}'`, {
-    expected: `a model folder, or one of the models that ship with nextx: ${shipped.join(', ')}`,
+    expected: `a GGUF file, a model folder, or one of the models that ship with nextx: ${shipped.join(', ')}`,
   })
 }
 
@@ -31,10 +32,10 @@ export async function withModel<T>(
   { threads }: { readonly threads?: number },
   work: (model: TextModel) => Promise<T>,
 ): Promise<T> {
-  const folder = await modelFolder(name)
+  const path = await modelPath(name)
   const device = await openDevice(threads === undefined ? {} : { threads })
   try {
-    const model = await loadModel(folder, { device })
+    const model = await loadModel(path, { device })
     try {
       return await work(model)
     } finally {

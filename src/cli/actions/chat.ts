@@ -6,7 +6,7 @@ import { type ChatTokenizer, chatTemplate, encodeChat } from '../../tokenizers/i
 import type { ChatFlags } from '../chat.ts'
 import { Exit, interruptible, type PartRunner } from '../exit.ts'
 import { decimals, thousands } from '../format.ts'
-import { modelFolder, withModel } from '../model.ts'
+import { modelPath, withModel } from '../model.ts'
 import { readLines } from '../stdin.ts'
 import { note, styled, write, writeJsonLine } from '../terminal.ts'
 
@@ -26,7 +26,7 @@ export async function chatAction(name: string, flags: ChatFlags): Promise<void> 
 }
 
 async function formatOf(name: string, { template }: ChatFlags): Promise<ChatFormat> {
-  const own = await readChatFormat(await modelFolder(name))
+  const own = await readChatFormat(await modelPath(name))
   if (template !== undefined) {
     const source = await readTemplateFile(template)
     if (source === undefined) throw new DataError(`there is no file '${template}'`, { expected: 'a chat template' })

@@ -1,5 +1,5 @@
 import type { InspectFlags } from '../inspect.ts'
-import { modelFolder } from '../model.ts'
+import { modelPath } from '../model.ts'
 import { writeJson, writeLines } from '../terminal.ts'
 import { type Inspection, inspectionPage } from './inspection.ts'
 import { readModelInspection, readOnnxInspection, readSafetensorsInspection } from './read-inspection.ts'
@@ -14,5 +14,5 @@ export async function inspectAction(model: string, { all = false, json = false }
 async function inspect(model: string): Promise<Inspection> {
   if (model.endsWith('.safetensors')) return readSafetensorsInspection(model)
   if (model.endsWith('.onnx')) return readOnnxInspection(model)
-  return readModelInspection(await modelFolder(model))
+  return readModelInspection(await modelPath(model))
 }

@@ -1,10 +1,10 @@
-import type { DType } from '../../base/dtype.ts'
+import type { StorageType } from '../../base/stored-tensor.ts'
 import { byteSize, table, thousands } from '../format.ts'
 import { oneLine } from '../terminal.ts'
 
 export interface TensorFacts {
   readonly name: string
-  readonly dtype: DType
+  readonly dtype: StorageType
   readonly shape: readonly number[]
   readonly bytes: number
 }

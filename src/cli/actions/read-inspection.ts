@@ -1,49 +1,39 @@
 import { bytesPerElement, elementCount } from '../../base/dtype.ts'
-import {
-  decodeOnnx,
-  type OnnxGraph,
-  type OnnxValue,
-  readSafetensorsHeader,
-  type SafetensorsHeader,
-  safetensorsHeadBytes,
-} from '../../formats/index.ts'
-import { readFileHead } from '../../platform/file-head.ts'
+import type { StoredTensors } from '../../base/stored-tensor.ts'
+import { decodeOnnx, type OnnxGraph, type OnnxValue, openSafetensors } from '../../formats/index.ts'
+import { openFileSource } from '../../platform/file-source.ts'
 import { readFileBytes } from '../../platform/files.ts'
-import { readJson, readTokenizer } from '../../systems/model-files.ts'
+import { openCheckpoint } from '../../systems/checkpoint.ts'
+import { declaredQuantization, withoutQuantization } from '../../systems/quantization.ts'
 import { systemForConfig } from '../../systems/registry.ts'
 import { type Inspection, inspectionOf, type TensorFacts } from './inspection.ts'
 
 /** @throws DataError, FormatError, OptionError as `loadModel` does. */
-export async function readModelInspection(folder: string): Promise<Inspection> {
-  const config = await readJson(folder, 'config.json')
+export async function readModelInspection(path: string): Promise<Inspection> {
+  await using checkpoint = await openCheckpoint(path)
+  const { config, tensors } = checkpoint
   const system = await systemForConfig(config)
-  const options = system.readConfig(config) as Readonly<Record<string, unknown>>
-  const { kind, vocabularySize, startToken, endTokens } = await readTokenizer(folder, config)
-  const header = await readHeader(`${folder}/model.safetensors`)
+  const options = system.readConfig(withoutQuantization(config)) as Readonly<Record<string, unknown>>
+  const { kind, vocabularySize, startToken, endTokens } = await checkpoint.readTokenizer()
+  const quantization = declaredQuantization(config)
   const facts = {
     system: { id: system.id, source: system.source },
     options,
+    ...(quantization !== undefined && { quantization: { ...quantization } }),
     tokenizer: { kind, ids: vocabularySize, start: startToken ?? 'none', end: endTokens.length === 0 ? 'none' : endTokens },
   }
-  return inspectionOf('model', facts, tensorsOf(header))
+  return inspectionOf('model', facts, factsOf(tensors))
 }
 
 /** Reads no more of the file than its header. */
 export async function readSafetensorsInspection(path: string): Promise<Inspection> {
-  const header = await readHeader(path)
-  const facts = header.metadata.size === 0 ? {} : { metadata: Object.fromEntries(header.metadata) }
-  return inspectionOf('safetensors', facts, tensorsOf(header))
+  await using file = await openFileSource(path)
+  const { tensors, metadata } = await openSafetensors(file)
+  return inspectionOf('safetensors', metadata.size === 0 ? {} : { metadata: Object.fromEntries(metadata) }, factsOf(tensors))
 }
 
-async function readHeader(path: string): Promise<SafetensorsHeader> {
-  const start = await readFileHead(path, 8)
-  const needed = safetensorsHeadBytes(start.bytes, { totalBytes: start.size })
-  const { bytes, size } = await readFileHead(path, needed)
-  return readSafetensorsHeader(bytes, { totalBytes: size })
-}
-
-function tensorsOf({ entries }: SafetensorsHeader): TensorFacts[] {
-  return Array.from(entries, ([name, { dtype, shape, byteLength }]) => ({ name, dtype, shape, bytes: byteLength }))
+function factsOf(tensors: StoredTensors): TensorFacts[] {
+  return Array.from(tensors, ([name, { type, shape, byteLength }]) => ({ name, dtype: type, shape, bytes: byteLength }))
 }
 
 export async function readOnnxInspection(path: string): Promise<Inspection> {
