@@ -195,6 +195,21 @@ export class Attention {
     }
   }
 
+  /** What `project` gives, as rows `[batch, slot, head·headWidth]`: for kernels that take heads side by side, without gradients. */
+  projectRows(x: Tensor, position: Tensor): Projected {
+    const { heads, keyValueHeads, headWidth } = this.traits
+    const turned = (rows: Tensor, count: number, norm: Norm | undefined) => {
+      const normed =
+        norm === undefined ? rows : reshape(norm.forward(reshape(rows, [...x.shape.slice(0, 2), count, headWidth])), rows.shape)
+      return this.#positions.rotateRows?.(normed, position, count) ?? normed
+    }
+    return {
+      query: turned(this.q_proj.forward(x), heads, this.q_norm),
+      key: turned(this.k_proj.forward(x), keyValueHeads, this.k_norm),
+      value: this.v_proj.forward(x),
+    }
+  }
+
   /**
    * Keys `[batch, kvHead, slot, headWidth]` of `project` as if their slots stood `by` (int32 `[batch or 1, slot]`) positions further on; undefined
    * where positions are part of the embedding.

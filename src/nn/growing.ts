@@ -1,6 +1,6 @@
 import { GraphError } from '../base/errors.ts'
 import type { Rule } from '../base/visibility.ts'
-import { cachedAttention, reshape, type Tensor, transpose } from '../tensor/index.ts'
+import { cachedAttention, type Tensor } from '../tensor/index.ts'
 import { type AttentionCall, type AttentionTraits, type PastSlots, type Slots, visibilityBias } from './attention.ts'
 
 /**
@@ -28,20 +28,19 @@ export function growSlots(slots: Slots, past: GrowingPast): AttentionCall {
     if (!canGrow(attention.traits)) throw new GraphError('no kernel grows this cache', { expected: 'heads whose width 8 divides' })
     const bias = biases.get(narrow) ?? visibilityBias(slots, narrow)
     biases.set(narrow, bias)
-    const { query, key, value } = attention.project(x, slots.position)
     const { key: pastKey, value: pastValue } = past.layers[layer]!
-    const fresh = { query: joined(query), key: joined(key), value: joined(value) }
     const grown = cachedAttention(
-      { ...fresh, pastKey, pastValue, last: past.last, total: past.total, bias, ...(sinks !== undefined && { sinks }) },
+      {
+        ...attention.projectRows(x, slots.position),
+        pastKey,
+        pastValue,
+        last: past.last,
+        total: past.total,
+        bias,
+        ...(sinks !== undefined && { sinks }),
+      },
       { heads, keyValueHeads, scale, ...(softCap !== undefined && { softCap }) },
     )
-    const mixed = transpose(reshape(grown.mixed, [...x.shape.slice(0, 2), heads, -1]), [0, 2, 1, 3])
-    return { output: attention.finish(mixed), added: { key: grown.key, value: grown.value } }
+    return { output: attention.o_proj.forward(grown.mixed), added: { key: grown.key, value: grown.value } }
   }
-}
-
-/** `[batch, head, slot, headWidth]` → `[batch, slot, head·headWidth]`. */
-function joined(x: Tensor): Tensor {
-  const [batch, heads, slots, headWidth] = x.shape as readonly [Tensor['shape'][0], number, Tensor['shape'][0], number]
-  return reshape(transpose(x, [0, 2, 1, 3]), [batch!, slots!, heads * headWidth])
 }

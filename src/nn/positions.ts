@@ -1,15 +1,22 @@
+import type { DType } from '../base/dtype.ts'
 import { OptionError } from '../base/errors.ts'
 import { refuseUnknown } from '../base/options.ts'
+import { multiplyDimensions } from '../tensor/dimension.ts'
 import {
   add,
   cast,
   concat,
   constant,
   cos,
+  type Dimension,
+  expand,
   gather,
   multiply,
   negate,
   parameter,
+  range,
+  reshape,
+  rotatePairs,
   sin,
   slice,
   type Tensor,
@@ -25,6 +32,8 @@ export interface Positions {
   embed?(x: Tensor, position: Tensor): Tensor
   /** Turns queries or keys `[batch, head, slot, headWidth]`. */
   rotate?(x: Tensor, position: Tensor): Tensor
+  /** The same as `rotate` for `[batch, slot, head·headWidth]`, in one kernel that has no gradient. */
+  rotateRows?(x: Tensor, position: Tensor, heads: number): Tensor
   /** Turns keys `[batch, head, slot, headWidth]` that were rotated, as if they stood `by` (int32 `[batch or 1, slot]`) positions further on. */
   shift?(x: Tensor, by: Tensor): Tensor
 }
@@ -41,6 +50,13 @@ class LearnedPositions implements Positions {
   embed(x: Tensor, position: Tensor): Tensor {
     return add(x, gather(this.weight, position))
   }
+}
+
+interface TableOptions {
+  readonly width: number
+  readonly dtype: DType
+  /** Whether a scaling's amplitude is put in. */
+  readonly lengthens: boolean
 }
 
 class RotaryPositions implements Positions {
@@ -61,28 +77,50 @@ class RotaryPositions implements Positions {
     return this.#turnShare(x, by, false)
   }
 
+  rotateRows(x: Tensor, position: Tensor, heads: number): Tensor {
+    const width = this.#rotatedWidth((x.shape.at(-1) as number) / heads)
+    const [batch, slots] = x.shape as [Dimension, Dimension]
+    // A table of just the positions that are there: [batch·slot, half].
+    const places = reshape(range(multiplyDimensions(batch, slots)), [batch, slots])
+    const { cosine, sine } = this.#table(reshape(expand(position, [batch, slots]), [-1]), {
+      width,
+      dtype: x.dtype,
+      lengthens: true,
+    })
+    return rotatePairs(x, places, { cosine, sine }, heads)
+  }
+
+  #rotatedWidth(headWidth: number): number {
+    const width = Math.floor(headWidth * this.#options.share)
+    if (width % 2 === 0 && width > 0) return width
+    throw new OptionError(`rotary positions with ${width} channels of heads of width ${headWidth}`, {
+      expected: 'an even width above 0',
+    })
+  }
+
+  /** Of positions `[…]`: cosine and sine `[…, width / 2]`. */
+  #table(position: Tensor, { width, dtype, lengthens }: TableOptions): { cosine: Tensor; sine: Tensor } {
+    const { base, scaling } = this.#options
+    const { frequencies, amplitude = 1 } = scaling({ base, width, context: this.#context })
+    const angle = multiply(unsqueeze(cast(position, dtype), -1), constant(frequencies, [width / 2], dtype))
+    const lengthened = (tensor: Tensor) => (amplitude === 1 || !lengthens ? tensor : multiply(tensor, amplitude))
+    return { cosine: lengthened(cos(angle)), sine: lengthened(sin(angle)) }
+  }
+
   #turnShare(x: Tensor, position: Tensor, lengthens: boolean): Tensor {
     const headWidth = x.shape.at(-1) as number
-    const width = Math.floor(headWidth * this.#options.share)
-    if (width % 2 !== 0 || width === 0) {
-      throw new OptionError(`rotary positions with ${width} channels of heads of width ${headWidth}`, {
-        expected: 'an even width above 0',
-      })
-    }
+    const width = this.#rotatedWidth(headWidth)
     if (width === headWidth) return this.#turn(x, position, width, lengthens)
     return concat([this.#turn(slice(x, -1, 0, width), position, width, lengthens), slice(x, -1, width)], -1)
   }
 
   #turn(x: Tensor, position: Tensor, width: number, lengthens: boolean): Tensor {
-    const { base, scaling } = this.#options
-    const { frequencies, amplitude = 1 } = scaling({ base, width, context: this.#context })
     const half = width / 2
     // [batch or 1, 1, slot, half]
-    const angle = multiply(unsqueeze(unsqueeze(cast(position, x.dtype), 1), -1), constant(frequencies, [half], x.dtype))
-    const lengthened = (tensor: Tensor) => (amplitude === 1 || !lengthens ? tensor : multiply(tensor, amplitude))
-    const [cosine, sine] = [cos(angle), sin(angle)].map((part) => concat([lengthened(part), lengthened(part)], -1))
+    const { cosine, sine } = this.#table(unsqueeze(position, 1), { width, dtype: x.dtype, lengthens })
+    const both = (part: Tensor) => concat([part, part], -1)
     const turned = concat([negate(slice(x, -1, half)), slice(x, -1, 0, half)], -1)
-    return add(multiply(x, cosine!), multiply(turned, sine!))
+    return add(multiply(x, both(cosine)), multiply(turned, both(sine)))
   }
 }
 

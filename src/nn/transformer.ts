@@ -1,6 +1,6 @@
 import { OptionError } from '../base/errors.ts'
 import { refuseUnknown } from '../base/options.ts'
-import { type Initializer, multiply, type Tensor } from '../tensor/index.ts'
+import { type Dimension, type Initializer, multiply, reshape, type Tensor } from '../tensor/index.ts'
 import { attendSlots } from './attend-slots.ts'
 import {
   Attention,
@@ -117,15 +117,21 @@ export class Transformer {
 
   /** Hidden states of embedded slots `[batch, slot, width]`, whose attention the caller computes. */
   transform(embedded: Tensor, attention: AttentionCall): BackboneOutput {
-    let x = embedded
+    const [batch, slots] = embedded.shape as [Dimension, Dimension]
+    // Rows of one matrix, which linear layers are fastest on; attention alone sees batch and slots.
+    const attend: AttentionCall = (own, rows, layer) => {
+      const { output, added } = attention(own, reshape(rows, [batch, slots, this.width]), layer)
+      return { output: reshape(output, rows.shape), added }
+    }
+    let x = reshape(embedded, [-1, this.width])
     const outputs: Tensor[] = []
     const added = this.layers.map((block, layer) => {
-      const attended = block.forward(x, attention, layer)
+      const attended = block.forward(x, attend, layer)
       x = attended.output
-      outputs.push(x)
+      outputs.push(reshape(x, embedded.shape))
       return attended.added
     })
-    return { hidden: this.norm.forward(x), layers: outputs, added }
+    return { hidden: reshape(this.norm.forward(x), embedded.shape), layers: outputs, added }
   }
 }
 

@@ -293,6 +293,7 @@ export const gradientRules: { readonly [Name in OpName]: GradientRule<Attributes
   barrier: (gradient) => [gradient, undefined],
   cachedAttention: inferenceOnly,
   grownCache: inferenceOnly,
+  rotatePairs: inferenceOnly,
 }
 
 function concatRule(gradient: Tensor, node: Tensor, axis: number): Tensor[] {

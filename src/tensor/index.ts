@@ -79,6 +79,7 @@ export {
   softmax,
   sum,
 } from './ops/reduction.ts'
+export { rotatePairs } from './ops/rotary.ts'
 export { type CompileOptions, compile, type OnnxExportOptions, type Outputs, type Program, type RunOptions } from './program.ts'
 export { maskOutsideNucleus, sampleCategorical } from './sampling.ts'
 export { type Operand, Tensor, type TensorOperand, type TensorType } from './tensor.ts'

@@ -9,6 +9,7 @@ import { linear } from './linear.ts'
 import { normalization } from './normalization.ts'
 import { quantized } from './quantized.ts'
 import { reductions } from './reduction.ts'
+import { rotations } from './rotary.ts'
 
 /** Every op. A new op is one row here (through its family) and, by type, one in gradient-rules.ts and one in the gradient test. */
 export const ops = {
@@ -24,6 +25,7 @@ export const ops = {
   ...quantized,
   ...control,
   ...caching,
+  ...rotations,
 } as const
 
 export type OpName = keyof typeof ops

@@ -10,6 +10,7 @@ import { linearSamples } from './linear.ts'
 import { normalizationSamples } from './normalization.ts'
 import { quantizedSamples } from './quantized.ts'
 import { reductionSamples } from './reduction.ts'
+import { rotarySamples } from './rotary.ts'
 import type { OpSamples } from './sample.ts'
 
 /** Samples of every op; the type refuses an op without samples. */
@@ -25,4 +26,5 @@ export const opSamples: { readonly [Name in OpName]: OpSamples } = {
   ...quantizedSamples,
   ...controlSamples,
   ...cachingSamples,
+  ...rotarySamples,
 }
