@@ -37,7 +37,10 @@ export interface StepperOptions {
   readonly cache?: 'growing' | 'writing'
   /** How keys and values are kept. Default float32; the smaller ones take the `writing` cache. */
   readonly storage?: StorageName
-  /** Most tokens of several prompts that are computed packed in one call. Default 512; 0: each prompt in a call of its own. */
+  /**
+   * Most tokens of several prompts that are computed packed in one call: faster for many short prompts, but sums are then rounded differently from
+   * those of a prompt alone. Default 0: each prompt in a call of its own.
+   */
   readonly packing?: number
   /** Layers, counted from 0, whose hidden states `extend` can be asked for. Default: none. */
   readonly taps?: readonly number[]
@@ -90,7 +93,7 @@ class CachedStepper implements CacheStepper<CachedState> {
   #disposed = false
 
   constructor(decoder: Decoder, options: StepperOptions) {
-    const { device, frozen = true, storage: name = 'float32', packing = 512, taps = [] } = options
+    const { device, frozen = true, storage: name = 'float32', packing = 0, taps = [] } = options
     const { backbone } = decoder
     const storage = cacheStorages[name]
     const kind = cacheKind(decoder, options, storage)
@@ -280,7 +283,9 @@ class CachedStepper implements CacheStepper<CachedState> {
     const isPrompt = ({ state, tokens }: CachedExtension) => state.length === 0 && tokens.length > 1
     const prompts = batch.filter(isPrompt)
     if (prompts.length < 2 || this.#packing === 0) return batch.map(laneOf)
-    return [...batch.filter((extension) => !isPrompt(extension)).map(laneOf), ...packLanes(prompts, this.#packing)]
+    const packed = packLanes(prompts, this.#packing)
+    if (this.#program.pads && computedSlots(packed) >= computedSlots(prompts.map(laneOf))) return batch.map(laneOf)
+    return [...batch.filter((extension) => !isPrompt(extension)).map(laneOf), ...packed]
   }
 
   /** Room in every row for the longest extension, and for prompts packed into one row. */
@@ -344,6 +349,11 @@ class CachedStepper implements CacheStepper<CachedState> {
 function windowStart(rows: readonly number[]): number {
   const within = (start: number) => rows.filter((row) => row >= start && row < start + rows.length).length
   return rows.reduce((best, row) => (within(row) > within(best) ? row : best))
+}
+
+/** Slots of a call whose lanes are all as long as the longest. */
+function computedSlots(lanes: readonly Lane[]): number {
+  return lanes.length * Math.max(...lanes.map(({ tokens }) => tokens.length))
 }
 
 function cacheKind({ backbone }: Decoder, { device, cache }: StepperOptions, storage: CacheStorage): 'growing' | 'writing' {

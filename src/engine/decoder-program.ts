@@ -36,6 +36,8 @@ export interface DecoderProgram {
   calls(lanes: readonly Lane[]): readonly (readonly Lane[])[]
   /** Computes one call and adds its slots behind those of its rows. */
   run(lanes: readonly Lane[], options: Pick<ExtendOptions, 'logits' | 'hidden'>): Promise<CallOutputs>
+  /** Whether the lanes of a call are computed as if all were as long as the longest. */
+  readonly pads: boolean
   /** The variables that it computes with, besides the cache. */
   readonly weights: readonly Variable[]
   dispose(): Promise<void>

@@ -40,6 +40,7 @@ export function compileGrowing(decoder: Decoder, settings: ProgramSettings): Dec
       const rows = settings.cache.window(lanes[0]!.row, lanes.length)
       return callOutputs(await program.run(feedsOf(lanes, options), { rows, only: fetched(options) as never[] }), options)
     },
+    pads: false,
     weights: weightsOf(program.trace, settings.cache),
     dispose: () => program.dispose(),
   }

@@ -142,16 +142,21 @@ export class Scheduler {
     return { admitted, parked }
   }
 
-  /** What the next step feeds: one token of every row that has just one, and prompts up to the chunk. */
+  /**
+   * What the next step feeds: one token of every row that has just one, and prompts up to the chunk. Prompts are cut at multiples of the chunk
+   * whatever the company, as where a prompt is cut decides how sums are rounded.
+   */
   plan(): StepPlan {
     const prefill: Piece[] = []
     const decode: number[] = []
-    let room = this.#limits.chunk
+    const { chunk } = this.#limits
+    let room = chunk
     for (const { id, known, fed, paused } of this.#running) {
       if (paused !== undefined) continue
       if (known - fed === 1) decode.push(id)
       else if (room > 0) {
-        const count = Math.min(known - fed, room)
+        const count = Math.min(known, (Math.floor(fed / chunk) + 1) * chunk) - fed
+        if (count > room) continue
         room -= count
         prefill.push({ id, from: fed, count, last: fed + count === known })
       }

@@ -39,6 +39,7 @@ export function compileWriting(decoder: Decoder, settings: ProgramSettings): Dec
       const rows = settings.cache.window(lanes[0]!.row, lanes.length)
       return callOutputs(await program.run(feeds, { rows, only: fetched(options) as never[] }), options)
     },
+    pads: true,
     weights: weightsOf(program.trace, settings.cache),
     dispose: () => program.dispose(),
   }

@@ -3,7 +3,8 @@ import { MismatchError, OptionError } from '../base/errors.ts'
 import type { TextTokenizer } from '../base/model.ts'
 import { checkOptions, refuseUnknown, wholeNumber } from '../base/options.ts'
 import { createRng } from '../base/rng.ts'
-import { type OwnedStepper, openStepper } from '../engine/index.ts'
+import { checkStepperOptions } from '../engine/cached-stepper.ts'
+import { type OwnedStepper, openStepper, type StepperOptions } from '../engine/index.ts'
 import { disposeModule, initialize, nameVariables } from '../nn/index.ts'
 import type { Device } from '../platform/index.ts'
 import { type CompanionFiles, saveModule } from '../train/index.ts'
@@ -40,10 +41,18 @@ class OpenTextModel implements TextModel {
   readonly network: LanguageModel
   readonly device: Device
   #stepper: OwnedStepper | undefined
+  readonly #stepperOptions: Omit<StepperOptions, 'device'>
   /** What the weights lie in: freed after them. */
   readonly #held: AsyncDisposable[] = []
 
-  constructor(system: TextSystem, options: unknown, tokenizer: TextTokenizer, device: Device) {
+  constructor(
+    system: TextSystem,
+    options: unknown,
+    tokenizer: TextTokenizer,
+    device: Device,
+    stepper: Omit<StepperOptions, 'device'> = {},
+  ) {
+    this.#stepperOptions = stepper
     this.system = system
     this.options = options
     this.tokenizer = tokenizer
@@ -59,7 +68,8 @@ class OpenTextModel implements TextModel {
   }
 
   get stepper(): OwnedStepper {
-    this.#stepper ??= openStepper({ backbone: this.network.model, head: this.network.lm_head }, { device: this.device })
+    const decoder = { backbone: this.network.model, head: this.network.lm_head }
+    this.#stepper ??= openStepper(decoder, { ...this.#stepperOptions, device: this.device })
     return this.#stepper
   }
 
@@ -100,6 +110,8 @@ export async function createModel<Options>(given: CreateModelOptions<Options>): 
 
 export interface LoadModelOptions {
   readonly device: Device
+  /** Options of the model's stepper: its cache, storage, packing and taps. */
+  readonly stepper?: Omit<StepperOptions, 'device'>
   /** What becomes of the checkpoint's weights. Default `stored`: as they are, blocks as blocks. */
   readonly weights?: WeightsOption
   readonly signal?: AbortSignal
@@ -107,7 +119,7 @@ export interface LoadModelOptions {
   readonly onProgress?: (loadedBytes: number, totalBytes: number) => void
 }
 
-const optionNames = ['device', 'weights', 'signal', 'onProgress'] satisfies (keyof LoadModelOptions)[]
+const optionNames = ['device', 'stepper', 'weights', 'signal', 'onProgress'] satisfies (keyof LoadModelOptions)[]
 
 const weightsSchema = v.union(
   [v.picklist(['stored', 'float32']), v.strictObject({ bits: v.picklist([4, 8]), blockSize: wholeNumber(16, 256) })],
@@ -126,15 +138,22 @@ function checkedDevice(device: Device, what: string): Device {
  */
 export async function loadModel(path: string, options: LoadModelOptions): Promise<TextModel> {
   refuseUnknown(options, optionNames, 'loadModel')
-  const { weights = 'stored', signal, onProgress } = options
+  const { weights = 'stored', stepper = {}, signal, onProgress } = options
   const device = checkedDevice(options.device, 'loadModel')
+  checkStepperOptions({ ...stepper, device })
   checkOptions(weightsSchema, weights, 'loadModel: weights')
   const checkpoint = await openCheckpoint(path)
   let model: OpenTextModel | undefined
   try {
     const { config, tensors } = checkpoint
     const system = await systemForConfig(config)
-    model = new OpenTextModel(system, system.readConfig(withoutQuantization(config)), await checkpoint.readTokenizer(), device)
+    model = new OpenTextModel(
+      system,
+      system.readConfig(withoutQuantization(config)),
+      await checkpoint.readTokenizer(),
+      device,
+      stepper,
+    )
     const declared = declaredQuantization(config)
     if (declared !== undefined) applyQuantization(model.network, declaredFor(declared, weights))
     const { options: settings } = model

@@ -34,7 +34,8 @@ type Make = (decoder: Parameters<typeof openStepper>[0], options: StepperOptions
 const makers: Readonly<Record<string, Make>> = {
   'writing cache': (decoder, options) => openStepper(decoder, { ...options, cache: 'writing' }),
   'growing cache': (decoder, options) => openStepper(decoder, { ...options, cache: 'growing' }),
-  'growing cache, packing off': (decoder, options) => openStepper(decoder, { ...options, cache: 'growing', packing: 0 }),
+  'growing cache, packing': (decoder, options) => openStepper(decoder, { ...options, cache: 'growing', packing: 512 }),
+  'writing cache, packing': (decoder, options) => openStepper(decoder, { ...options, cache: 'writing', packing: 20 }),
   recomputing: openRecomputeStepper,
 }
 
