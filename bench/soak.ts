@@ -59,6 +59,8 @@ function gatesOf({ samples, failed, problems, buffers, delay, finished, cancelle
     return Math.max(...part.map(({ resident }) => resident / 2 ** 20))
   }
   const [early, late] = [most(0.1, 0.4), most(0.7, 1)]
+  // A short run ends before all rows have been touched.
+  const settled = seconds >= 600
   const hard = true
   return [
     {
@@ -87,7 +89,7 @@ function gatesOf({ samples, failed, problems, buffers, delay, finished, cancelle
       want: `≤ ${(early + 32).toFixed(0)} MiB`,
       got: `${late.toFixed(0)} MiB`,
       pass: late <= early + 32,
-      hard,
+      hard: settled,
     },
     {
       name: '99 % of the delays of the event loop',
