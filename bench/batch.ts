@@ -13,10 +13,13 @@ export const bench: Bench = {
   async run({ quick }): Promise<Findings> {
     const matches = quick
       ? allMatches(['15M'], ['f32', 'q8_0', 'q4_0'], [1])
-      : allMatches(['15M', '110M', '410M'], ['f32', 'q8_0', 'q4_0', 'q4, block 128'], [1, 2])
+      : [
+          ...allMatches(['15M', '110M'], ['f32', 'q8_0', 'q4_0', 'q4, block 128'], [1, 2]),
+          ...allMatches(['410M'], ['q8_0', 'q4, block 128'], [1]),
+        ]
     const { findings } = await contest({
       matches,
-      rounds: quick ? 2 : 7,
+      rounds: quick ? 2 : 3,
       trials: ({ size }) =>
         [4, 8, 16].map((rows) => decodeTrial(rows, 16, Math.max(2, Math.round((steps[size] * 8) / (rows + 4))))),
       target: ({ match }) => (match.weights === 'q4_0' ? undefined : match.weights === 'q4, block 128' ? 1 : 1.5),

@@ -23,7 +23,7 @@ export const bench: Bench = {
       bandwidth.set(threads, await readBandwidth(threads, quick ? 3 : 15))
     const { records, findings } = await contest({
       matches,
-      rounds: quick ? 2 : 7,
+      rounds: quick ? 2 : 3,
       trials: ({ size }) => [decodeTrial(1, prompt, steps[size])],
       // Blocks of 32 are reported; the target is for our best block.
       target: ({ match }) => (match.weights === 'q4_0' ? undefined : match.size === '15M' ? 1.5 : 1),
