@@ -199,7 +199,8 @@ function withContext(settings: unknown, { id }: TextSystem, { context, rotarySca
     })
   }
   const known = settings as DecoderOptions
-  return extendContext(known, { context: context ?? known.context, ...(rotaryScaling && { rotaryScaling }) })
+  const scaling = rotaryScaling === undefined ? {} : { rotaryScaling }
+  return extendContext(known, { context: context === undefined ? known.context : context, ...scaling })
 }
 
 /** A model that was saved quantised has no other weights to give. */

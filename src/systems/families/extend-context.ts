@@ -1,6 +1,6 @@
 import * as v from 'valibot'
 import { ContextError } from '../../base/errors.ts'
-import { checkOptions, refuseUnknown } from '../../base/options.ts'
+import { checkOptions, positive, refuseUnknown } from '../../base/options.ts'
 import { count, parseConfig } from '../read-config.ts'
 import type { DecoderOptions } from './decoder-config.ts'
 import type { RotaryScalingChoice } from './rotary-config.ts'
@@ -23,7 +23,7 @@ const factors = v.array(v.number())
 
 /** What nn's scalings take apart before they check it. */
 const scalingSchema = v.variant('kind', [
-  v.looseObject({ kind: v.picklist(['linear', 'dynamic', 'yarn', 'llama3']), factor: v.number() }),
+  v.looseObject({ kind: v.picklist(['linear', 'dynamic', 'yarn', 'llama3']), factor: positive }),
   v.looseObject({ kind: v.literal('longrope'), short: factors, long: factors }),
 ])
 
