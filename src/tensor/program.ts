@@ -147,7 +147,11 @@ class CompiledProgram<I extends Inputs, R extends Results> implements Program<I,
 
   async load(): Promise<void> {
     const device = this.#device()
-    this.#session ??= this.#open(device)
+    this.#session ??= this.#open(device).catch((error) => {
+      // A later run tries again.
+      this.#session = undefined
+      throw error
+    })
     await this.#session
   }
 
