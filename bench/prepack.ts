@@ -1,11 +1,10 @@
 import { loadModel } from 'nextx'
 import type { Stepper, StepperState } from 'nextx/decode'
-import { openStepper } from 'nextx/engine'
+import { openStepper, packPrompts } from 'nextx/engine'
 import { openDevice } from 'nextx/platform'
 import { fixedIds } from './engine/ids.ts'
 import { logNormal } from './engine/schedule.ts'
 import { metric, spread } from './engine/speed-findings.ts'
-import { binPack } from './lib/bin-pack.ts'
 import { benchGguf } from './lib/gguf-files.ts'
 import { uniformGenerator } from './lib/random.ts'
 import type { Bench, Findings, Gate } from './lib/result.ts'
@@ -60,10 +59,9 @@ function waysOf(lengths: readonly number[], packing: AnyStepper, plain: AnyStepp
   const sorted = all.toSorted((a, b) => lengths[a]! - lengths[b]!)
   const groups = Array.from({ length: prompts / sortedBatch }, (_, i) => sorted.slice(i * sortedBatch, (i + 1) * sortedBatch))
   const longest = (group: readonly number[]) => Math.max(...group.map((index) => lengths[index]!))
-  const sum = (group: readonly number[]) => group.reduce((total, index) => total + lengths[index]!, 0)
-  const bins = binPack(lengths, capacity)
+  const rows = packPrompts(lengths, capacity).map((row) => row.reduce((total, { length }) => total + length, 0))
   return {
-    packed: { stepper: packing, groups: [all], fed: bins.length * Math.max(...bins.map(sum)) },
+    packed: { stepper: packing, groups: [all], fed: rows.length * Math.max(...rows) },
     padded: { stepper: plain, groups: [all], fed: prompts * longest(all) },
     'length-sorted': { stepper: plain, groups, fed: groups.reduce((total, group) => total + group.length * longest(group), 0) },
   } satisfies Record<string, Way>

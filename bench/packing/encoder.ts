@@ -1,9 +1,9 @@
 import { createRng } from 'nextx'
+import { packPrompts } from 'nextx/engine'
 import { initialize, rmsNorm, rotary, swiglu, Transformer } from 'nextx/nn'
 import { packed } from 'nextx/orders'
 import type { Device } from 'nextx/platform'
 import { compile, int32 } from 'nextx/tensor'
-import { binPack } from '../lib/bin-pack.ts'
 
 export const width = 256
 const vocabularySize = 1000
@@ -44,7 +44,7 @@ export function padded(sequences: Sequences): Feeding {
 export function packedRows(sequences: Sequences): Feeding {
   const lengths = sequences.map((ids) => ids.length)
   const length = Math.max(...lengths)
-  return feeding(sequences, [{ length, rows: binPack(lengths, length) }])
+  return feeding(sequences, [{ length, rows: packPrompts(lengths, length).map((row) => row.map(({ index }) => index)) }])
 }
 
 /** One call for each length rounded up to a multiple of `step`. */

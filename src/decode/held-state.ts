@@ -1,3 +1,4 @@
+import { commonLength } from '../base/common-length.ts'
 import { OptionError } from '../base/errors.ts'
 import { feed } from './feed.ts'
 import type { Stepper, StepperState } from './stepper.ts'
@@ -108,11 +109,4 @@ export class HeldState<State extends StepperState> implements AsyncDisposable {
     this.#bookmark = undefined
     if (bookmark !== undefined) await this.#stepper.close(bookmark.state)
   }
-}
-
-/** Length of the common front of two sequences. */
-function commonLength(left: readonly number[], right: readonly number[]): number {
-  const end = Math.min(left.length, right.length)
-  for (let i = 0; i < end; i++) if (left[i] !== right[i]) return i
-  return end
 }

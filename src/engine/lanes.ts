@@ -1,3 +1,4 @@
+import { binPack } from '../base/bin-pack.ts'
 import type { ExtendOptions, Extension } from '../decode/stepper.ts'
 import type { CachedState } from './cached-state.ts'
 import { depthsOf, hiddenRequest, parentsOf, treeColumns } from './extension.ts'
@@ -49,19 +50,15 @@ export function packedLane(extensions: readonly CachedExtension[]): Lane {
   return { row: extensions[0]!.state.row, start: 0, tokens, parents, pieces }
 }
 
-/** Bins of at most `capacity` tokens, longest prompts first; a prompt that is longer has a bin of its own. */
+/** Lanes of at most `capacity` tokens, longest prompts first; a prompt that is longer has one of its own. */
 export function packLanes(extensions: readonly CachedExtension[], capacity: number): Lane[] {
-  const bins: { room: number; members: CachedExtension[] }[] = []
-  for (const extension of extensions.toSorted((a, b) => b.tokens.length - a.tokens.length)) {
-    const size = extension.tokens.length
-    const bin = bins.find(({ room }) => room >= size)
-    if (bin === undefined) bins.push({ room: capacity - size, members: [extension] })
-    else {
-      bin.members.push(extension)
-      bin.room -= size
-    }
-  }
-  return bins.map(({ members }) => packedLane(members))
+  const lengths = extensions.map(({ tokens }) => tokens.length)
+  const room = Math.min(
+    capacity,
+    lengths.reduce((total, length) => total + length, 0),
+  )
+  const sizes = Int32Array.from(lengths, (length) => Math.min(length, room))
+  return binPack(sizes, room).map((members) => packedLane(members.map((index) => extensions[index]!)))
 }
 
 const matrix = (data: Int32Array, shape: readonly number[]) => ({ dtype: 'int32' as const, shape, data })

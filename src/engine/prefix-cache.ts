@@ -1,3 +1,4 @@
+import { commonLength } from '../base/common-length.ts'
 import type { Stepper, StepperState } from '../decode/stepper.ts'
 
 /** A state that already holds the first `reused` tokens of what was asked for. It belongs to the taker. */
@@ -119,11 +120,4 @@ export class PrefixCache<State extends StepperState> {
     const failed = results.find(({ status }) => status === 'rejected')
     if (failed !== undefined) throw (failed as PromiseRejectedResult).reason
   }
-}
-
-function commonLength(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  const most = Math.min(a.length, b.length)
-  let length = 0
-  while (length < most && a[length] === b[length]) length++
-  return length
 }

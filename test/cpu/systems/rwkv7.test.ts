@@ -8,7 +8,8 @@ import { openRecurrentStepper } from '../../../src/engine/index.ts'
 import { readRwkvCpp } from '../../../src/formats/index.ts'
 import { initialize, Rwkv7 } from '../../../src/nn/index.ts'
 import { type Device, openDevice } from '../../../src/platform/index.ts'
-import { decoderOf, loadRwkv7 } from '../../../src/systems/rwkv7-model.ts'
+import { loadRwkv7 } from '../../../src/systems/index.ts'
+import { decoderOf } from '../../../src/systems/rwkv7-model.ts'
 import { runStepperContract } from '../../contracts/stepper-contract.ts'
 
 const folder = ['data', process.env.NEXTX_DATA ?? ''].map((place) => join(place, 'models/rwkv-tiny-bytes')).find(existsSync)

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { DisposedError, OptionError, ShapeError } from '../../../src/base/errors.ts'
+import { DisposedError, OptionError, RuntimeError, ShapeError } from '../../../src/base/errors.ts'
 import { decodeOnnx } from '../../../src/formats/onnx.ts'
-import { openDevice } from '../../../src/platform/index.ts'
+import { type Device, openDevice } from '../../../src/platform/index.ts'
 import { symbol } from '../../../src/tensor/dimension.ts'
 import {
   add,
@@ -110,6 +110,29 @@ describe('a program without a device', () => {
     const { model } = await program.toOnnx()
     expect(decodeOnnx(model).graph.nodes.map(({ opType }) => opType)).toEqual(['Exp'])
     await program.dispose()
+  })
+})
+
+describe('a program whose session could not be made', () => {
+  it('tries again at the next run', async () => {
+    const { device } = bench
+    let failures = 2
+    const load: Device['load'] = (model, options) =>
+      failures-- > 0 ? Promise.reject(new RuntimeError('no memory left')) : device.load(model, options)
+    const flaky: Pick<Device, 'info' | 'load' | 'unload' | 'run'> = {
+      info: device.info,
+      load,
+      unload: (session) => device.unload(session),
+      run: (...given) => device.run(...given),
+    }
+    const program = double({ device: flaky })
+    await expect(Promise.allSettled([program.load(), program.load()])).resolves.toMatchObject([
+      { status: 'rejected', reason: { message: 'no memory left' } },
+      { status: 'rejected', reason: { message: 'no memory left' } },
+    ])
+    await expect(program.run({ x: new Float32Array(2) })).rejects.toThrow('no memory left')
+    expect((await program.run({ x: Float32Array.of(1, 3) })).y.data).toEqual(Float32Array.of(2, 6))
+    expect(failures).toBe(-1)
   })
 })
 
