@@ -5,6 +5,7 @@ import { RuntimeError } from '../base/errors.ts'
 import { messageOf, testedRuntimeVersion } from './ort-api.ts'
 import { type ApiFunction, ortCApiSlots } from './ort-c-api-slots.ts'
 import { installRuntime } from './ort-runtime.ts'
+import { silenceRuntime } from './runtime-telemetry.ts'
 
 /** An address in the process; null is C's NULL. */
 export type Pointer = bigint | null
@@ -61,6 +62,7 @@ export async function loadOrtCApi(parts: OrtCApiParts = {}): Promise<OrtCApi> {
   const koffi = await loadPackage(loadKoffi)
   const path = library()
   reserveStack(koffi)
+  silenceRuntime()
   try {
     return bindApi(koffi, path, version)
   } catch (cause) {

@@ -1,6 +1,7 @@
 import type * as Ort from 'onnxruntime-node'
 import { RuntimeError } from '../base/errors.ts'
 import { messageOf, testedRuntimeVersion } from './ort-api.ts'
+import { silenceRuntime } from './runtime-telemetry.ts'
 
 export type OrtRuntime = Pick<typeof Ort, 'InferenceSession' | 'Tensor' | 'env' | 'listSupportedBackends'>
 
@@ -12,6 +13,7 @@ export const installRuntime =
  * @throws RuntimeError when the package is missing or its native library does not load.
  */
 export async function loadRuntime(load: () => Promise<OrtRuntime> = () => import('onnxruntime-node')): Promise<OrtRuntime> {
+  silenceRuntime()
   try {
     return await load()
   } catch (cause) {

@@ -7,6 +7,7 @@ import { unpackError } from './error-border.ts'
 import { ExitGate } from './exit-gate.ts'
 import { messageOf } from './ort-api.ts'
 import { Outgoing } from './outgoing.ts'
+import { silenceRuntime } from './runtime-telemetry.ts'
 import type { SessionSettings } from './session-driver.ts'
 import {
   type Answer,
@@ -29,6 +30,7 @@ interface Waiter {
  * @throws RuntimeError when the worker's file is not built, or the runtime is missing or does not load.
  */
 export async function openWorkerDevice(settings: SessionSettings, entry: string = workerEntry()): Promise<Device> {
+  silenceRuntime()
   // Flags of the parent (loaders, inspectors) are not for the worker, which is plain built JavaScript.
   const gate = new ExitGate()
   const workerData: WorkerSettings = { ...settings, gate: gate.memory }

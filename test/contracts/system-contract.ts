@@ -18,23 +18,13 @@ import {
 } from '../../src/systems/index.ts'
 import { trainCharacters } from '../../src/tokenizers/index.ts'
 import { fit } from '../../src/train/index.ts'
+import { smallOptions } from './small-options.ts'
 
 const text = 'the cat sat on the mat. the dog sat on the log. the cat saw the dog and the dog saw the cat. '.repeat(20)
 
-/** Smallest sizes at which every part of a system still does something; what they are called is the system's own matter. */
-const small = { context: 32, width: 32, layers: 2, heads: 4, hidden: 48, keyValueHeads: 2, headWidth: 8 }
-
 async function smallModel(id: string, tokenizer: TextTokenizer, device: Device): Promise<TextModel> {
   const system = await loadSystem(id)
-  const preset = system.presets.tiny as Readonly<Record<string, unknown>>
-  const sizes = Object.fromEntries(Object.entries(small).filter(([name]) => name in preset))
-  return createModel({
-    system,
-    options: { ...preset, ...sizes, vocabularySize: tokenizer.vocabularySize },
-    tokenizer,
-    device,
-    seed: 1,
-  })
+  return createModel({ system, options: smallOptions(system, tokenizer.vocabularySize), tokenizer, device, seed: 1 })
 }
 
 /** What every text system promises: it learns, its scores are its probabilities, and it survives saving and exporting. */

@@ -14,11 +14,16 @@ const folder = packageData('stories260K')
 // Computed in float32 by a separate program (see SOURCE.md there).
 const expected = JSON.parse(readFileSync(`${folder}/expected-greedy.json`, 'utf8')) as Expected
 
-describe.each([true, false])('stories260K, worker thread: %s', (worker) => {
+describe.each([
+  { driver: 'onnxruntime-c' },
+  { driver: 'onnxruntime-node', worker: false },
+  { driver: 'onnxruntime-node', worker: true },
+] as const)('stories260K on %j', (options) => {
   let device: Device
   let model: TextModel
   beforeAll(async () => {
-    device = await openDevice({ threads: 1, worker })
+    device = await openDevice({ threads: 1, ...options })
+    expect(device.info).toMatchObject(options)
     model = await loadModel(folder, { device })
   })
   afterAll(async () => {
