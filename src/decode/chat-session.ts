@@ -1,6 +1,6 @@
 import { ContextError, DataError, DisposedError, OptionError } from '../base/errors.ts'
 import type { TextTokenizer } from '../base/model.ts'
-import { checkKeys } from './checks.ts'
+import { checkKeys, checkStepper } from './checks.ts'
 import { type Continuation, type GeneratedToken, generateOptionNames, openContinuation } from './continuation.ts'
 import { type GeneratedText, type GenerateTextOptions, textPieces } from './generate-text.ts'
 import { HeldState } from './held-state.ts'
@@ -48,6 +48,7 @@ export function openChatSession<State extends StepperState>(
   tokenizer: TextTokenizer,
   options: ChatSessionOptions,
 ): ChatSession {
+  checkStepper(stepper)
   checkKeys(options, { encode: true, system: true })
   return new HeldChat(stepper, tokenizer, options)
 }

@@ -1,4 +1,5 @@
 import { DataError, OptionError } from '../base/errors.ts'
+import type { Stepper } from './stepper.ts'
 
 /** Throws OptionError unless `given` is an object whose keys are all in `known`. */
 export function checkKeys(given: unknown, known: Readonly<Record<string, unknown>>): void {
@@ -30,6 +31,12 @@ export function checkNumber(name: string, value: unknown, accepts: (value: numbe
 export function checkSignal(signal: AbortSignal | undefined): void {
   if (signal === undefined || typeof signal?.throwIfAborted === 'function') return
   throw new OptionError('signal is not an AbortSignal', { expected: 'the signal of an AbortController' })
+}
+
+/** Throws OptionError when given something else than a stepper. */
+export function checkStepper(stepper: Stepper): void {
+  if (typeof stepper?.extend === 'function' && typeof stepper.open === 'function') return
+  throw new OptionError('the stepper is none', { expected: 'a stepper, such as that of a loaded model' })
 }
 
 /** The tokens as a plain array. Throws DataError when one of them is not an id of the vocabulary. */

@@ -1,6 +1,6 @@
 import { DataError } from '../base/errors.ts'
 import type { TextStream, TextTokenizer } from '../base/model.ts'
-import { checkKeys } from './checks.ts'
+import { checkKeys, checkStepper } from './checks.ts'
 import { type FinishReason, type GeneratedToken, type GenerateOptions, generateOptionNames } from './continuation.ts'
 import { generate } from './generate.ts'
 import type { Stepper, StepperState } from './stepper.ts'
@@ -49,6 +49,7 @@ export function generateText<State extends StepperState>(
   prompt: string,
   options: GenerateTextOptions = {},
 ): AsyncGenerator<GeneratedText, void, undefined> {
+  if (typeof from !== 'object' || from === null) checkStepper(from)
   const source = 'generate' in from ? from : plainSource(from)
   checkKeys(options, { ...source.optionNames, stop: true })
   if (typeof prompt !== 'string') throw new DataError('the prompt is not a text', { expected: 'a string' })

@@ -1,3 +1,4 @@
+import { checkStepper } from './checks.ts'
 import { type Continuation, type GeneratedToken, type GenerateOptions, openContinuation } from './continuation.ts'
 import { feed } from './feed.ts'
 import type { Stepper, StepperState } from './stepper.ts'
@@ -15,6 +16,7 @@ export function generate<State extends StepperState>(
   prompt: ArrayLike<number>,
   options: GenerateOptions = {},
 ): AsyncGenerator<GeneratedToken, void, undefined> {
+  checkStepper(stepper)
   return run(stepper, openContinuation(stepper, prompt, options))
 }
 

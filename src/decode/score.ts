@@ -1,5 +1,5 @@
 import { ContextError, DataError } from '../base/errors.ts'
-import { checkedTokens, checkInteger, checkKeys, checkSignal } from './checks.ts'
+import { checkedTokens, checkInteger, checkKeys, checkSignal, checkStepper } from './checks.ts'
 import { logProbReader } from './logits.ts'
 import type { Stepper, StepperState } from './stepper.ts'
 
@@ -65,6 +65,7 @@ function* chunks(first: number, end: number, size: number) {
 }
 
 function checkedInput(stepper: Stepper, tokens: ArrayLike<number>, options: ScoreOptions) {
+  checkStepper(stepper)
   const { vocabularySize, contextLength } = stepper
   checkKeys(options, scoreOptionNames)
   const { promptLength = 1, positionsPerCall = Math.max(1, Math.floor(2 ** 22 / vocabularySize)), signal } = options

@@ -14,6 +14,7 @@ import {
   parentsOf,
   refuseClosed,
   refuseForeign,
+  statesOf,
 } from './extension.ts'
 import { compileForward } from './forward-program.ts'
 import { compileGrowing } from './growing-program.ts'
@@ -23,7 +24,7 @@ import { type CachedExtension, type Lane, laneOf, packLanes } from './lanes.ts'
 import { OutputCutter } from './output-cutter.ts'
 import { fewestMoves } from './row-moves.ts'
 import { decodeSnapshot, encodeSnapshot, fingerprint, snapshotData } from './snapshot.ts'
-import { checkStepperOptions, type OwnedStepper, type StepperOptions } from './stepper-options.ts'
+import { checkDecoder, checkStepperOptions, type OwnedStepper, type StepperOptions } from './stepper-options.ts'
 import { compileWriting } from './writing-program.ts'
 
 /** A stepper that keeps keys and values of every position, so that single ones can be dropped. */
@@ -39,6 +40,7 @@ export interface CacheStepper<State extends StepperState = StepperState> extends
 /** A stepper that keeps keys and values on the device. Throws OptionError on unknown options, or options that do not fit the model. */
 export function openStepper(decoder: Decoder, options: StepperOptions): CacheStepper {
   checkStepperOptions(options)
+  checkDecoder(decoder)
   return new CachedStepper(decoder, options)
 }
 
@@ -97,9 +99,8 @@ class CachedStepper implements CacheStepper<CachedState> {
     return this.#inTurn([], () => this.#open())
   }
 
-  extend(batch: readonly Extension<CachedState>[], options: ExtendOptions): Promise<Outputs[]> {
-    const states = batch.map(({ state }) => state)
-    return this.#inTurn(states, async () => {
+  async extend(batch: readonly Extension<CachedState>[], options: ExtendOptions): Promise<Outputs[]> {
+    return this.#inTurn(statesOf(batch), async () => {
       checkExtension(batch, options, this)
       checkTap(options, this.#taps)
       options.signal?.throwIfAborted()
@@ -178,17 +179,17 @@ class CachedStepper implements CacheStepper<CachedState> {
     })
   }
 
-  forget(state: CachedState, { start, count }: { readonly start: number; readonly count: number }): Promise<void> {
+  forget(state: CachedState, range: { readonly start: number; readonly count: number }): Promise<void> {
     return this.#inTurn([state], async () => {
-      checkForgotten(state, start, count)
+      checkForgotten(state, range)
       if (this.#storage !== 'float32') throw new OptionError(`forgetting in a cache of ${this.#storage}`, { expected: 'float32' })
-      await this.#forget(state, start, count)
+      await this.#forget(state, range.start, range.count)
     })
   }
 
   close(state: CachedState): Promise<void> {
     return this.#queue.run(async () => {
-      if (state.owner !== this) refuseForeign()
+      if (state?.owner !== this) refuseForeign()
       if (!state.closed) this.#free(state)
     })
   }

@@ -1,8 +1,8 @@
 import * as v from 'valibot'
-import { ContextError, DataError, RuntimeError } from '../base/errors.ts'
+import { ContextError, DataError, OptionError, RuntimeError } from '../base/errors.ts'
 import type { TextTokenizer } from '../base/model.ts'
 import { checkOptions, wholeNumber } from '../base/options.ts'
-import { checkedTokens, checkSignal } from '../decode/checks.ts'
+import { checkedTokens, checkSignal, checkStepper } from '../decode/checks.ts'
 import type { Extension, Outputs, Stepper, StepperState } from '../decode/stepper.ts'
 import { packPrompts } from './pack-prompts.ts'
 
@@ -44,6 +44,8 @@ export async function embed<State extends StepperState>(
   sequences: readonly ArrayLike<number>[],
   options: EmbedOptions = {},
 ): Promise<Float32Array[]> {
+  checkStepper(stepper)
+  checkList('sequences', sequences)
   checkOptions(schema, options, 'embed')
   const { pooling = 'mean', normalize = true, batching = 'bucketed', signal } = options
   checkSignal(signal)
@@ -76,15 +78,20 @@ export async function embed<State extends StepperState>(
  * @example
  * const vectors = await embedTexts(stepper, tokenizer, ['a cat', 'a dog'])
  */
-export function embedTexts<State extends StepperState>(
+export async function embedTexts<State extends StepperState>(
   stepper: Stepper<State>,
   tokenizer: TextTokenizer,
   texts: readonly string[],
   options: EmbedOptions = {},
 ): Promise<Float32Array[]> {
   const start = tokenizer.startToken === undefined ? [] : [tokenizer.startToken]
+  checkList('texts', texts)
   const sequences = texts.map((text) => [...start, ...tokenizer.encode(text)])
   return embed(stepper, sequences, options)
+}
+
+function checkList(what: string, list: readonly unknown[]): void {
+  if (!Array.isArray(list)) throw new OptionError(`embed: the ${what} are no list`, { expected: 'an array' })
 }
 
 function checkedSequence({ vocabularySize, contextLength }: Stepper, sequence: ArrayLike<number>, index: number): number[] {

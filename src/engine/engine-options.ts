@@ -1,7 +1,7 @@
 import * as v from 'valibot'
 import { OptionError } from '../base/errors.ts'
 import { callable, checkOptions, wholeNumber } from '../base/options.ts'
-import { checkInteger, checkKeys } from '../decode/checks.ts'
+import { checkInteger, checkKeys, checkStepper } from '../decode/checks.ts'
 import { type GenerateOptions, generateOptionNames } from '../decode/continuation.ts'
 import type { Stepper, StepperState } from '../decode/stepper.ts'
 import type { SchedulerLimits } from './scheduler.ts'
@@ -80,6 +80,7 @@ export function checkEngineOptions<State extends StepperState>(
   stepper: Stepper<State>,
   options: EngineOptions<State>,
 ): CheckedEngineOptions<State> {
+  checkStepper(stepper)
   checkOptions(schema, options, 'openEngine')
   const { maxRows = 8, maxSlots = maxRows * stepper.contextLength, maxWaiting = 128, maxWaitingTokens = 2 ** 18 } = options
   const { chunk = 256, overtake = 16, maxUnread = 16, prefixCache } = options

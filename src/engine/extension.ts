@@ -1,6 +1,6 @@
 import * as v from 'valibot'
 import { ContextError, DisposedError, OptionError } from '../base/errors.ts'
-import { checkOptions, wholeNumber } from '../base/options.ts'
+import { checkOptions, shortened, wholeNumber } from '../base/options.ts'
 import { treeIntervals } from '../base/visibility.ts'
 import type { ExtendOptions, Extension, HiddenRequest, StepperState } from '../decode/stepper.ts'
 
@@ -15,6 +15,14 @@ export function refuseForeign(): never {
 
 export function refuseClosed({ closed }: ClosableState): void {
   if (closed) throw new DisposedError('the state was closed', { fix: 'open() another' })
+}
+
+/** The states of a batch. Throws OptionError when it is no list of extensions. */
+export function statesOf<State extends StepperState>(batch: readonly Extension<State>[]): State[] {
+  const listed: unknown = batch
+  if (!Array.isArray(listed) || listed.some((each) => typeof each !== 'object' || each === null))
+    throw new OptionError('extend of no list of extensions', { expected: '[{ state, tokens }]' })
+  return batch.map(({ state }) => state)
 }
 
 /** Parents of an extension's slots; a chain when none are given. */
@@ -72,16 +80,31 @@ export function checkExtension(
   }
   for (const { state, tokens, parents } of batch) {
     refuseClosed(state)
-    if (tokens.length === 0) throw new OptionError('extend by no tokens', { expected: 'at least one per state' })
+    checkCount(tokens)
+    // Before lists as long as the extension are made.
+    if (parents === undefined) checkRoom(state.length, tokens.length, limits.contextLength)
     const deepest = depthsOf(checkParents(tokens.length, options.keep, parents)).reduce((a, b) => Math.max(a, b))
     checkTokens(tokens, limits.vocabularySize)
-    if (state.length + deepest + 1 > limits.contextLength) {
-      throw new ContextError(`${state.length} + ${deepest + 1} positions`, {
-        expected: `at most ${limits.contextLength}`,
-        fix: 'shorten the prompt or rewind',
-      })
-    }
+    checkRoom(state.length, deepest + 1, limits.contextLength)
   }
+}
+
+/** Most slots of a state in one call. */
+const mostSlots = 2 ** 22
+
+function checkCount(tokens: ArrayLike<number>): void {
+  const count = typeof tokens === 'object' && tokens !== null ? tokens.length : undefined
+  if (count === 0) throw new OptionError('extend by no tokens', { expected: 'at least one per state' })
+  if (!Number.isSafeInteger(count) || count! < 0)
+    throw new OptionError('the tokens are no list', { expected: 'an array of token ids' })
+}
+
+function checkRoom(length: number, more: number, contextLength: number): void {
+  if (length + more <= contextLength) return
+  throw new ContextError(`${length} + ${more} positions`, {
+    expected: `at most ${contextLength}`,
+    fix: 'shorten the prompt or rewind',
+  })
 }
 
 function checkTokens(tokens: ArrayLike<number>, vocabularySize: number): void {
@@ -95,10 +118,12 @@ function checkParents(count: number, keep: ExtendOptions['keep'], parents?: Arra
   if (parents === undefined) return parentsOf(count)
   if (keep === 'append')
     throw new OptionError('a tree cannot be appended', { fix: "extend with keep: 'scratch', then commit() one path" })
-  const list = Array.from(parents)
+  const list = parents?.length === count && count <= mostSlots ? Array.from(parents) : []
   const wrong = list.findIndex((parent, i) => !Number.isInteger(parent) || parent < -1 || parent >= i)
   if (list.length !== count || wrong >= 0) {
-    throw new OptionError(`parents [${list}]`, { expected: `${count} integers, each −1 or an earlier slot` })
+    throw new OptionError(`parents [${shortened(String(list))}]`, {
+      expected: `${Math.min(count, mostSlots)} integers, each −1 or an earlier slot`,
+    })
   }
   return list
 }
@@ -107,7 +132,8 @@ function checkParents(count: number, keep: ExtendOptions['keep'], parents?: Arra
 export function checkPath(scratch: readonly number[] | undefined, slots: readonly number[]): void {
   if (scratch === undefined)
     throw new OptionError('there are no scratch slots to commit', { fix: "extend with keep: 'scratch' first" })
-  const isPath = slots.every((slot, i) => Number.isInteger(slot) && scratch[slot] === (i === 0 ? -1 : slots[i - 1]))
+  const isPath =
+    Array.isArray(slots) && slots.every((slot, i) => Number.isInteger(slot) && scratch[slot] === (i === 0 ? -1 : slots[i - 1]))
   if (!isPath)
     throw new OptionError(`slots [${slots}] are no path of the tree`, { expected: 'each slot the child of the one before' })
 }
@@ -120,7 +146,8 @@ export function checkRewind(state: StepperState & { readonly floor?: number; rea
   throw new OptionError(`rewind to ${length}`, { expected: `an integer in ${reached}` })
 }
 
-export function checkForgotten({ length }: StepperState, start: number, count: number): void {
+export function checkForgotten({ length }: StepperState, range: { readonly start: number; readonly count: number }): void {
+  const { start, count } = Object(range) as Partial<typeof range> as typeof range
   const whole = Number.isInteger(start) && Number.isInteger(count)
   if (whole && start >= 0 && count >= 1 && start + count <= length) return
   throw new OptionError(`forget ${count} positions from ${start}`, {
@@ -128,6 +155,10 @@ export function checkForgotten({ length }: StepperState, start: number, count: n
   })
 }
 
+/** Most copies of one call. */
+const mostCopies = 65_536
+
 export function checkFork(count: number): void {
-  if (!Number.isInteger(count) || count < 1) throw new OptionError(`fork into ${count}`, { expected: 'an integer ≥ 1' })
+  if (Number.isInteger(count) && count >= 1 && count <= mostCopies) return
+  throw new OptionError(`fork into ${count}`, { expected: `an integer from 1 to ${mostCopies}` })
 }

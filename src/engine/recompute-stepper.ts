@@ -14,11 +14,12 @@ import {
   parentsOf,
   refuseClosed,
   refuseForeign,
+  statesOf,
   treeColumns,
 } from './extension.ts'
 import { compileForward } from './forward-program.ts'
 import { decodeSnapshot, encodeSnapshot, fingerprint, snapshotData } from './snapshot.ts'
-import { checkStepperOptions, type OwnedStepper, type StepperOptions } from './stepper-options.ts'
+import { checkDecoder, checkStepperOptions, type OwnedStepper, type StepperOptions } from './stepper-options.ts'
 
 class RecomputeState implements StepperState {
   readonly tokens: number[] = []
@@ -40,6 +41,7 @@ type RecomputeProgram = ReturnType<typeof compileForward>
 /** The slow, obvious stepper: keeps tokens and computes everything again at each call. The oracle of `openStepper`. */
 export function openRecomputeStepper(decoder: Decoder, options: StepperOptions): OwnedStepper {
   checkStepperOptions(options)
+  checkDecoder(decoder)
   return new RecomputeStepper(decoder, options)
 }
 
@@ -105,9 +107,8 @@ class RecomputeStepper implements OwnedStepper<RecomputeState> {
     })
   }
 
-  extend(batch: readonly Extension<RecomputeState>[], options: ExtendOptions): Promise<Outputs[]> {
-    const states = batch.map(({ state }) => state)
-    return this.#inTurn(states, async () => {
+  async extend(batch: readonly Extension<RecomputeState>[], options: ExtendOptions): Promise<Outputs[]> {
+    return this.#inTurn(statesOf(batch), async () => {
       checkExtension(batch, options, this)
       checkTap(options, this.#taps)
       options.signal?.throwIfAborted()
@@ -153,7 +154,7 @@ class RecomputeStepper implements OwnedStepper<RecomputeState> {
 
   close(state: RecomputeState): Promise<void> {
     return this.#queue.run(async () => {
-      if (state.owner !== this) refuseForeign()
+      if (state?.owner !== this) refuseForeign()
       if (!state.closed) this.#states--
       state.closed = true
     })

@@ -11,6 +11,7 @@ import {
   parentsOf,
   refuseClosed,
   refuseForeign,
+  statesOf,
 } from './extension.ts'
 import { wantedCount } from './lanes.ts'
 import { RowStore } from './row-store.ts'
@@ -56,6 +57,7 @@ interface Reading {
  */
 export function openRecurrentStepper(decoder: RecurrentDecoder, options: Pick<StepperOptions, 'device' | 'frozen'>): OwnedStepper {
   checkStepperOptions(options)
+  if (typeof decoder?.step !== 'function') throw new OptionError('the decoder has no step', { expected: 'a recurrent decoder' })
   return new RecurrentStepper(decoder, options)
 }
 
@@ -92,9 +94,8 @@ class RecurrentStepper implements OwnedStepper<RecurrentState> {
     return this.#inTurn([], () => this.#open())
   }
 
-  extend(batch: readonly RecurrentExtension[], options: ExtendOptions): Promise<Outputs[]> {
-    const states = batch.map(({ state }) => state)
-    return this.#inTurn(states, async () => {
+  async extend(batch: readonly RecurrentExtension[], options: ExtendOptions): Promise<Outputs[]> {
+    return this.#inTurn(statesOf(batch), async () => {
       checkExtension(batch, options, this)
       checkTap(options, [])
       options.signal?.throwIfAborted()
@@ -166,7 +167,7 @@ class RecurrentStepper implements OwnedStepper<RecurrentState> {
 
   close(state: RecurrentState): Promise<void> {
     return this.#queue.run(async () => {
-      if (state.owner !== this) refuseForeign()
+      if (state?.owner !== this) refuseForeign()
       if (!state.closed) this.#free(state)
     })
   }

@@ -1,5 +1,5 @@
 import type { HostTensor, TypedArray } from '../base/dtype.ts'
-import { FormatError, MismatchError } from '../base/errors.ts'
+import { FormatError, MismatchError, OptionError } from '../base/errors.ts'
 import { readSafetensors, writeSafetensors } from '../formats/index.ts'
 import { sha256 } from '../platform/digest.ts'
 import type { Inputs, Program, Results, Variable } from '../tensor/index.ts'
@@ -45,6 +45,8 @@ export function encodeSnapshot({ model, length, floor, intact, tensors }: Snapsh
 
 /** Throws FormatError when the bytes are no state or were damaged, MismatchError when they are of another layout or model. */
 export function decodeSnapshot(bytes: Uint8Array, model: string): Snapshot {
+  if (!(bytes instanceof Uint8Array))
+    throw new OptionError('the saved state is no bytes', { expected: 'a Uint8Array, as `save` gives' })
   const { tensors, metadata } = readSafetensors(bytes)
   if (metadata.get('kind') !== kind) throw new FormatError('the file is no saved state', { expected: 'what `save` gave' })
   if (metadata.get('layout') !== layoutVersion)

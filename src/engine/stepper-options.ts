@@ -1,8 +1,10 @@
 import * as v from 'valibot'
+import { OptionError } from '../base/errors.ts'
 import { checkOptions, wholeNumber } from '../base/options.ts'
 import type { Stepper, StepperState } from '../decode/stepper.ts'
 import type { Device } from '../platform/device.ts'
 import { cacheStorages, type StorageName } from './cache-storage.ts'
+import type { Decoder } from './decoder-program.ts'
 
 export interface StepperOptions {
   readonly device: Device
@@ -37,7 +39,7 @@ export interface OwnedStepper<State extends StepperState = StepperState> extends
 }
 
 const stepperSchema = v.strictObject({
-  device: v.looseObject({}),
+  device: v.custom<Device>((value) => typeof (value as Device | null)?.run === 'function', 'expected what openDevice gives'),
   frozen: v.optional(v.boolean()),
   cache: v.optional(v.picklist(['growing', 'writing'])),
   storage: v.optional(v.picklist(Object.keys(cacheStorages) as StorageName[])),
@@ -47,4 +49,10 @@ const stepperSchema = v.strictObject({
 
 export function checkStepperOptions(options: StepperOptions): void {
   checkOptions(stepperSchema, options, 'stepper')
+}
+
+/** Throws OptionError unless a stepper can be made of it. */
+export function checkDecoder(decoder: Decoder): void {
+  if (Array.isArray(decoder?.backbone?.layers) && typeof decoder.head?.logits === 'function') return
+  throw new OptionError('the decoder is none', { expected: '{ backbone, head }: a transformer and what reads it' })
 }
