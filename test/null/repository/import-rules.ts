@@ -15,6 +15,7 @@ interface FolderRule {
  */
 export const folderRules: Readonly<Record<string, FolderRule>> = {
   base: { values: [] },
+  errors: { values: ['base'] },
   platform: { values: ['base'] },
   formats: { values: ['base'] },
   metrics: { values: ['base'] },

@@ -1,0 +1,18 @@
+export {
+  BusyError,
+  ContextError,
+  DataError,
+  DeadlineError,
+  DisposedError,
+  DTypeError,
+  type ErrorDetails,
+  FormatError,
+  GraphError,
+  LimitError,
+  MismatchError,
+  NextxError,
+  NonFiniteError,
+  OptionError,
+  RuntimeError,
+  ShapeError,
+} from '../base/errors.ts'
