@@ -9,6 +9,8 @@ export interface ByteSource {
   readonly path?: string
   /** Exactly `length` bytes from `offset`, in memory that may be shared with the source. Throws DataError when they cannot be read. */
   read(offset: number, length: number): Promise<Uint8Array>
+  /** Throws DataError when something else lies at `path` by now than what `read` reads. */
+  checkPath?(): Promise<void>
 }
 
 /** A part of a source. */

@@ -1,9 +1,10 @@
 import type { Command } from 'commander'
+import { addContext, type ContextFlags } from './context-flags.ts'
 import { addSampling, collectText, type SamplingFlags } from './generate.ts'
 import { threadCount, wholeNumber } from './numbers.ts'
 
 /** The options of `nextx chat` as they were given. */
-export interface ChatFlags extends SamplingFlags {
+export interface ChatFlags extends SamplingFlags, ContextFlags {
   readonly systemPrompt?: string
   readonly template?: string
   readonly maxTokens?: number
@@ -23,6 +24,7 @@ export function registerChat(program: Command): void {
     .option('--template <file>', "a chat template to use in place of the model's")
     .option('-n, --max-tokens <count>', 'most tokens of an answer (default: as many as the context holds)', wholeNumber(1))
   addSampling(command)
+  addContext(command)
   command
     .option('--stop <text>', 'end an answer before this text; may be given several times', collectText)
     .option('--json', 'print every answer as a line of JSON')
@@ -36,7 +38,7 @@ export function registerChat(program: Command): void {
 }
 
 const examples = `
-Ctrl-C ends an answer; pressed once more, or at a prompt, it ends the conversation, as does the end of the input (Ctrl-D).
+A message of /new begins a new conversation. Ctrl-C ends an answer; pressed once more, or at a prompt, it ends the conversation, as does the end of the input (Ctrl-D).
 
 Examples:
   nextx chat my-model --system-prompt "Answer in one sentence." --temperature 0.7

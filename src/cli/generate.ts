@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
+import { addContext, type ContextFlags } from './context-flags.ts'
 import { anyNumber, notNegative, positive, positiveProbability, probability, seed, threadCount, wholeNumber } from './numbers.ts'
 
 /** The options of sampling as they were given. */
@@ -17,7 +18,7 @@ export interface SamplingFlags {
 }
 
 /** The options of `nextx generate` as they were given; see `GenerateTextOptions`. */
-export interface GenerateFlags extends SamplingFlags {
+export interface GenerateFlags extends SamplingFlags, ContextFlags {
   readonly maxTokens?: number
   readonly stop?: readonly string[]
   readonly topLogprobs?: number
@@ -36,6 +37,7 @@ export function registerGenerate(program: Command): void {
     .argument('[prompt]', 'text to continue; - reads it from stdin, as does leaving it out with stdin not a terminal')
     .option('-n, --max-tokens <count>', 'most tokens to generate (default: as many as the context holds)', wholeNumber(1))
   addSampling(command)
+  addContext(command)
   command
     .option(
       '--stop <text>',

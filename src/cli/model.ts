@@ -3,16 +3,16 @@ import { exists } from '../platform/files.ts'
 import { currentFolder, listFolders } from '../platform/folders.ts'
 import { openDevice } from '../platform/index.ts'
 import { packageData } from '../platform/package-data.ts'
-import { loadModel, type TextModel } from '../systems/index.ts'
+import { type LoadModelOptions, loadModel, type TextModel } from '../systems/index.ts'
+import { type Bar, openBar } from './progress.ts'
 
 /**
- * Where a model lies: a GGUF file, the folder of that name, or the model of that name that ships with nextx.
+ * Where a model lies: a GGUF file or a folder, or the model of that name that ships with nextx.
  * @throws DataError when there is none.
  */
 export async function modelPath(name: string): Promise<string> {
-  if (name.endsWith('.gguf') && (await exists(name))) return name
-  const folder = await currentFolder(name).catch(() => undefined)
-  if (folder !== undefined) return folder
+  const own = await currentFolder(name).catch(() => undefined)
+  if (own !== undefined) return own
   const shipped = await shippedModels()
   if (shipped.includes(name)) return packageData(name)
   throw new DataError(`there is no model '${name}'`, {
@@ -26,22 +26,40 @@ async function shippedModels(): Promise<string[]> {
   return models
 }
 
+/** How a command wants its model. */
+export interface ModelRequest extends Pick<LoadModelOptions, 'weights' | 'context' | 'rotaryScaling' | 'signal'> {
+  readonly threads?: number
+}
+
 /** Opens a model on a device of its own, and closes both when the work is done. */
 export async function withModel<T>(
   name: string,
-  { threads }: { readonly threads?: number },
+  { threads, weights, context, rotaryScaling, signal }: ModelRequest,
   work: (model: TextModel) => Promise<T>,
 ): Promise<T> {
   const path = await modelPath(name)
   const device = await openDevice(threads === undefined ? {} : { threads })
+  const bar = openBar('loading', 'MB')
   try {
-    const model = await loadModel(path, { device })
+    const asked = { ...(weights && { weights }), ...(context && { context }), ...(rotaryScaling && { rotaryScaling }) }
+    const onProgress = (done: number, total: number) => showLoading(bar, done, total)
+    const model = await loadModel(path, { device, ...asked, ...(signal && { signal }), onProgress })
     try {
+      bar.close()
+      signal?.throwIfAborted()
       return await work(model)
     } finally {
       await model[Symbol.asyncDispose]()
     }
   } finally {
+    bar.close()
     await device[Symbol.asyncDispose]()
   }
+}
+
+/** Smaller models are there before a bar is read. */
+const leastShown = 100_000_000 // bytes
+
+function showLoading(bar: Bar, done: number, total: number): void {
+  if (total >= leastShown) bar.show(Math.round(done / 1e6), Math.round(total / 1e6))
 }

@@ -10,7 +10,7 @@ import { registerGenerate } from './generate.ts'
 import { registerInspect } from './inspect.ts'
 import { registerQuantize } from './quantize.ts'
 import { registerScore } from './score.ts'
-import { note, oneLine, styled } from './terminal.ts'
+import { note, noteError } from './terminal.ts'
 import { registerTrain } from './train.ts'
 
 /** Carries out a command line; the exit code. */
@@ -62,15 +62,15 @@ Examples:
 function report(error: unknown, debug: boolean): number {
   if (error instanceof Exit) return error.exitCode
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.usage
-  note(`${styled('red', 'error:', process.stderr)} ${describe(error)}`)
+  noteError(describe(error))
   if (debug) note(stackOf(error))
   return exitCodes.failed
 }
 
 function describe(error: unknown): string {
-  if (error instanceof NextxError) return oneLine(error.message)
+  if (error instanceof NextxError) return error.message
   const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
-  return `${oneLine(message)} (a fault of nextx itself: please report it with the output of --debug)`
+  return `${message} (a fault of nextx itself: please report it with the output of --debug)`
 }
 
 function stackOf(error: unknown): string {
@@ -81,6 +81,6 @@ function stackOf(error: unknown): string {
 
 /** The reader of a pipe may leave when it has enough; a disk that is full is a failure. */
 function endAtBrokenOutput(error: Error & { readonly code?: string }): void {
-  if (error.code !== 'EPIPE') note(`${styled('red', 'error:', process.stderr)} cannot write the output: ${oneLine(error.message)}`)
+  if (error.code !== 'EPIPE') noteError(`cannot write the output: ${error.message}`)
   process.exit(error.code === 'EPIPE' ? 0 : exitCodes.failed)
 }

@@ -39,6 +39,11 @@ export function note(text: string): void {
   process.stderr.write(`${text}\n`)
 }
 
+/** An error that the work goes on after, or that ends it. */
+export function noteError(message: string): void {
+  note(`${styled('red', 'error:', process.stderr)} ${oneLine(message)}`)
+}
+
 /** The text in a style, if that stream shows styles; NO_COLOR is respected. */
 export function styled(style: Style, text: string, stream: Stream = process.stdout): string {
   if (!stream.isTTY || !stream.hasColors()) return text

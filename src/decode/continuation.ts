@@ -15,7 +15,7 @@ export interface GenerateOptions extends LogitsOptions {
   readonly stopTokens?: readonly number[] | undefined
   /** Also report this many of the model's likeliest tokens at every step, at least 1. */
   readonly topLogProbs?: number | undefined
-  /** Stops within one token: the iteration throws the signal's reason. */
+  /** Stops within one token, or 256 of the prompt: the iteration throws the signal's reason. */
   readonly signal?: AbortSignal | undefined
 }
 

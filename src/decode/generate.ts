@@ -1,4 +1,5 @@
 import { type Continuation, type GeneratedToken, type GenerateOptions, openContinuation } from './continuation.ts'
+import { feed } from './feed.ts'
 import type { Stepper, StepperState } from './stepper.ts'
 
 /**
@@ -22,16 +23,13 @@ async function* run<State extends StepperState>(
   continuation: Continuation,
 ): AsyncGenerator<GeneratedToken, void, undefined> {
   const { signal } = continuation
-  const extendOptions = { keep: 'append', logits: 'last', ...(signal && { signal }) } as const
   signal?.throwIfAborted()
   const state = await stepper.open()
   try {
     for (let fed = 0; ; ) {
       const tokens = continuation.tokens.slice(fed)
       fed += tokens.length
-      const [output] = await stepper.extend([{ state, tokens }], extendOptions)
-      signal?.throwIfAborted()
-      const chosen = continuation.next(output!.logits)
+      const chosen = continuation.next(await feed(stepper, state, tokens, signal))
       yield chosen
       if (chosen.finish !== undefined) return
       signal?.throwIfAborted()

@@ -1,5 +1,6 @@
 import { commonLength } from '../base/common-length.ts'
 import { OptionError } from '../base/errors.ts'
+import { feed } from './feed.ts'
 import type { Stepper, StepperState } from './stepper.ts'
 
 /** What feeding a sequence gave. */
@@ -31,8 +32,8 @@ export class HeldState<State extends StepperState> implements AsyncDisposable {
   }
 
   /**
-   * Feeds what the state does not hold of `tokens`, which are at least one. After an abort the state holds what it held, after another
-   * error nothing.
+   * Feeds what the state does not hold of `tokens`, which are at least one. After an abort the state holds what it held and the pieces
+   * that were fed since, after another error nothing.
    */
   async feed(tokens: readonly number[], signal?: AbortSignal): Promise<Fed> {
     signal?.throwIfAborted()
@@ -40,10 +41,9 @@ export class HeldState<State extends StepperState> implements AsyncDisposable {
     const reused = await this.#reach(Math.min(commonLength(this.#tokens, tokens), tokens.length - 1))
     const state = this.#state!
     try {
-      const extension = { state, tokens: tokens.slice(reused) }
-      const [output] = await this.#stepper.extend([extension], { keep: 'append', logits: 'last', ...(signal && { signal }) })
+      const logits = await feed(this.#stepper, state, tokens.slice(reused), signal)
       this.#tokens = [...tokens]
-      return { logits: output!.logits, reused }
+      return { logits, reused }
     } catch (error) {
       if (signal?.aborted === true) this.#tokens = tokens.slice(0, state.length)
       else await this.#forget()

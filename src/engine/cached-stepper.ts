@@ -1,9 +1,6 @@
-import * as v from 'valibot'
 import { ContextError, DisposedError, OptionError } from '../base/errors.ts'
-import { checkOptions, wholeNumber } from '../base/options.ts'
 import { SerialQueue } from '../base/serial.ts'
-import type { ExtendOptions, Extension, Outputs, Stepper, StepperState } from '../decode/stepper.ts'
-import type { Device } from '../platform/device.ts'
+import type { ExtendOptions, Extension, Outputs, StepperState } from '../decode/stepper.ts'
 import { type CacheStorage, cacheStorages, type StorageName } from './cache-storage.ts'
 import { CachedState } from './cached-state.ts'
 import type { Decoder, DecoderProgram } from './decoder-program.ts'
@@ -18,45 +15,16 @@ import {
   refuseClosed,
   refuseForeign,
 } from './extension.ts'
+import { compileForward } from './forward-program.ts'
 import { compileGrowing } from './growing-program.ts'
 import { KeyShifter } from './key-shifter.ts'
 import { capacityStep, KeyValueCache } from './key-value-cache.ts'
 import { type CachedExtension, type Lane, laneOf, packLanes } from './lanes.ts'
 import { OutputCutter } from './output-cutter.ts'
+import { fewestMoves } from './row-moves.ts'
 import { decodeSnapshot, encodeSnapshot, fingerprint, snapshotData } from './snapshot.ts'
+import { checkStepperOptions, type OwnedStepper, type StepperMemory, type StepperOptions } from './stepper-options.ts'
 import { compileWriting } from './writing-program.ts'
-
-export interface StepperOptions {
-  readonly device: Device
-  /** Build the weights into the session: faster, but later changes of the weights are not seen. Default true. */
-  readonly frozen?: boolean
-  /**
-   * How new slots join the cache. `growing`: in place, in the runtime's grouped-query kernel; `writing`: plain operators, whose new rows are
-   * written behind the old ones. Default: growing where the device computes outputs inside their views and the model's heads fit.
-   */
-  readonly cache?: 'growing' | 'writing'
-  /** How keys and values are kept. Default float32; the smaller ones take the `writing` cache. */
-  readonly storage?: StorageName
-  /**
-   * Most tokens of several prompts that are computed packed in one call: faster for many short prompts, but sums are then rounded differently from
-   * those of a prompt alone. Default 0: each prompt in a call of its own.
-   */
-  readonly packing?: number
-  /** Layers, counted from 0, whose hidden states `extend` can be asked for. Default: none. */
-  readonly taps?: readonly number[]
-}
-
-/** A stepper that owns native memory. */
-export interface OwnedStepper<State extends StepperState = StepperState> extends Stepper<State>, AsyncDisposable {
-  /** Open states, and the bytes of their slots. */
-  memory(): { readonly states: number; readonly cacheBytes: number }
-  /** Bytes that one state's slots take. */
-  bytesOf(state: State): number
-  /** What a state holds, scratch left out, for `restore` of a stepper with the same weights. */
-  save(state: State): Promise<Uint8Array>
-  /** A state as it was saved. Throws FormatError on bytes that are damaged, MismatchError on those of another model, layout or storage. */
-  restore(bytes: Uint8Array): Promise<State>
-}
 
 /** A stepper that keeps keys and values of every position, so that single ones can be dropped. */
 export interface CacheStepper<State extends StepperState = StepperState> extends OwnedStepper<State> {
@@ -87,6 +55,7 @@ class CachedStepper implements CacheStepper<CachedState> {
   readonly #storage: StorageName
   readonly #packing: number
   readonly #taps: readonly number[]
+  readonly #decoder: Decoder
   #fingerprint: Promise<string> | undefined
   readonly #states = new Set<CachedState>()
   readonly #queue = new SerialQueue()
@@ -101,6 +70,7 @@ class CachedStepper implements CacheStepper<CachedState> {
     this.contextLength = backbone.context
     this.#storage = name
     this.#packing = packing
+    this.#decoder = decoder
     this.#taps = checkedTaps(taps, backbone.layers.length)
     this.#shifter = new KeyShifter(decoder, device)
     this.#cache = new KeyValueCache({
@@ -114,9 +84,10 @@ class CachedStepper implements CacheStepper<CachedState> {
     this.#program = compile(decoder, { device, frozen, storage, taps, cache: this.#cache })
   }
 
-  memory(): { states: number; cacheBytes: number } {
+  memory(): StepperMemory {
     const cacheBytes = [...this.#states].reduce((total, state) => total + this.bytesOf(state), 0)
-    return { states: this.#states.size, cacheBytes }
+    const reservedBytes = this.#cache.rows * this.#cache.capacity * this.#cache.slotBytes
+    return { states: this.#states.size, cacheBytes, reservedBytes }
   }
 
   bytesOf({ used }: CachedState): number {
@@ -197,8 +168,13 @@ class CachedStepper implements CacheStepper<CachedState> {
         throw new ContextError(`a saved state of ${length} positions`, { expected: `at most ${this.contextLength}` })
       const dataOf = snapshotData(snapshot, this.#cache.describeRow(length))
       const state = await this.#open()
-      await this.#cache.reserve(length)
-      await this.#cache.writeRow(state.row, length, dataOf)
+      try {
+        await this.#cache.reserve(length)
+        await this.#cache.writeRow(state.row, length, dataOf)
+      } catch (error) {
+        this.#free(state)
+        throw error
+      }
       return Object.assign(state, { length, floor: snapshot.floor, intact: snapshot.intact })
     })
   }
@@ -240,7 +216,7 @@ class CachedStepper implements CacheStepper<CachedState> {
   }
 
   #identity(): Promise<string> {
-    this.#fingerprint ??= fingerprint(this.#program.weights)
+    this.#fingerprint ??= fingerprint(compileForward(this.#decoder))
     return this.#fingerprint
   }
 
@@ -317,38 +293,32 @@ class CachedStepper implements CacheStepper<CachedState> {
   async #arrange(lanes: readonly Lane[]): Promise<readonly Lane[]> {
     if (lanes.length < 2) return lanes
     const states = lanes.map(({ pieces }) => pieces[0]!.extension.state)
-    const start = windowStart(states.map(({ row }) => row))
-    const inside = (row: number) => row >= start && row < start + lanes.length
-    const holes = Array.from({ length: lanes.length }, (_, i) => start + i).filter(
-      (row) => !states.some((state) => state.row === row),
-    )
-    for (const state of states) if (!inside(state.row)) await this.#move(state, holes.pop()!)
+    const rows = states.map(({ row }) => row)
+    for (const { from, to } of fewestMoves(rows, this.#cache.rows).moves) await this.#move(states[rows.indexOf(from)]!, to)
     const moved = lanes.map((lane, i) => ({ ...lane, row: states[i]!.row }))
     return moved.toSorted((a, b) => a.row - b.row)
   }
 
-  /** Moves a state to a row; whoever lies there moves to a free one. */
+  /** Moves a state to a row; whoever lies there, and is not in the call, moves to a free one. */
   async #move(state: CachedState, row: number): Promise<void> {
     const other = [...this.#states].find((each) => each.row === row)
     if (other !== undefined) await this.#relocate(other, await this.#cache.take())
     else this.#cache.takeRow(row)
     const former = state.row
-    await this.#cache.copySlots({ row: former, slot: 0 }, { row, slot: 0 }, state.used)
-    state.row = row
+    await this.#relocate(state, row)
     this.#cache.give(former)
   }
 
-  /** Leaves the former row to whoever takes it next. */
+  /** To a row that was taken; the former row is left to whoever gets it next. */
   async #relocate(state: CachedState, row: number): Promise<void> {
-    await this.#cache.copySlots({ row: state.row, slot: 0 }, { row, slot: 0 }, state.used)
+    try {
+      await this.#cache.copySlots({ row: state.row, slot: 0 }, { row, slot: 0 }, state.used)
+    } catch (error) {
+      this.#cache.give(row)
+      throw error
+    }
     state.row = row
   }
-}
-
-/** Start of the window of as many neighbouring rows in which most of the rows lie already. */
-function windowStart(rows: readonly number[]): number {
-  const within = (start: number) => rows.filter((row) => row >= start && row < start + rows.length).length
-  return rows.reduce((best, row) => (within(row) > within(best) ? row : best))
 }
 
 /** Slots of a call whose lanes are all as long as the longest. */
@@ -371,19 +341,6 @@ function cacheKind({ backbone }: Decoder, { device, cache }: StepperOptions, sto
 function keep({ state, tokens, parents }: CachedExtension, options: ExtendOptions): void {
   if (options.keep === 'append') state.length += tokens.length
   else state.scratch = parentsOf(tokens.length, parents)
-}
-
-const stepperSchema = v.strictObject({
-  device: v.looseObject({}),
-  frozen: v.optional(v.boolean()),
-  cache: v.optional(v.picklist(['growing', 'writing'])),
-  storage: v.optional(v.picklist(Object.keys(cacheStorages) as StorageName[])),
-  packing: v.optional(wholeNumber(0)),
-  taps: v.optional(v.array(wholeNumber(0))),
-})
-
-export function checkStepperOptions(options: StepperOptions): void {
-  checkOptions(stepperSchema, options, 'stepper')
 }
 
 function checkedTaps(taps: readonly number[], layers: number): readonly number[] {

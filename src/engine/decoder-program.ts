@@ -2,7 +2,7 @@ import { roles } from '../base/slots.ts'
 import type { ExtendOptions, HiddenRequest } from '../decode/stepper.ts'
 import type { BackboneOutput, Transformer } from '../nn/transformer.ts'
 import type { Device } from '../platform/device.ts'
-import { expand, gather, int32, reshape, scalar, type Tensor, type Trace, type Variable } from '../tensor/index.ts'
+import { expand, gather, int32, reshape, scalar, type Tensor } from '../tensor/index.ts'
 import type { CacheStorage } from './cache-storage.ts'
 import { hiddenRequest } from './extension.ts'
 import type { KeyValueCache } from './key-value-cache.ts'
@@ -38,15 +38,7 @@ export interface DecoderProgram {
   run(lanes: readonly Lane[], options: Pick<ExtendOptions, 'logits' | 'hidden'>): Promise<CallOutputs>
   /** Whether the lanes of a call are computed as if all were as long as the longest. */
   readonly pads: boolean
-  /** The variables that it computes with, besides the cache. */
-  readonly weights: readonly Variable[]
   dispose(): Promise<void>
-}
-
-/** Variables of a program that are not those of its cache. */
-export function weightsOf({ variables }: Trace, cache: KeyValueCache): Variable[] {
-  const own = new Set(cache.layers.flatMap(({ key, value }) => [...key, ...value]))
-  return variables.filter((variable) => !own.has(variable))
 }
 
 /** Inputs of every decoder program. */

@@ -16,6 +16,8 @@ export interface EngineStats {
   /** Ended by a deadline. */
   readonly late: number
   readonly refused: Readonly<Record<Refusal | 'draining', number>>
+  /** Calls of several rows that failed, after which each row was tried alone. */
+  readonly retried: number
   /** Rows that gave way while their reader did not read. */
   readonly parked: number
   /** States that could not be closed. */
@@ -48,6 +50,7 @@ export function newCounters(): Counters {
     failed: 0,
     late: 0,
     refused: { 'queue-full': 0, 'queue-tokens': 0, 'too-long': 0, draining: 0 },
+    retried: 0,
     parked: 0,
     lost: 0,
     tokens: { submitted: 0, reused: 0, fed: 0, generated: 0 },

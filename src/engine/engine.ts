@@ -284,7 +284,10 @@ class BatchEngine<State extends StepperState> implements Engine, JobEvents<State
     const outputs = await this.#extend(live).catch((error: unknown) => ({ error }))
     if (Array.isArray(outputs)) for (const [i, feed] of live.entries()) this.#took(feed, outputs[i])
     else if (live.length === 1 || this.#stop.signal.aborted) for (const { job } of live) this.#fail(job, outputs.error)
-    else for (const feed of live) await this.#feed([feed])
+    else {
+      this.#counters.retried++
+      for (const feed of live) await this.#feed([feed])
+    }
   }
 
   async #extend(feeds: readonly Feed<State>[]): Promise<Outputs[]> {

@@ -9,7 +9,6 @@ import {
   type ProgramSettings,
   readouts,
   slotInputs,
-  weightsOf,
 } from './decoder-program.ts'
 import { type Lane, slotFeeds } from './lanes.ts'
 import { pastColumns } from './past-columns.ts'
@@ -41,7 +40,6 @@ export function compileGrowing(decoder: Decoder, settings: ProgramSettings): Dec
       return callOutputs(await program.run(feedsOf(lanes, options), { rows, only: fetched(options) as never[] }), options)
     },
     pads: false,
-    weights: weightsOf(program.trace, settings.cache),
     dispose: () => program.dispose(),
   }
 }

@@ -22,12 +22,13 @@ export class KeyShifter {
   /** Turns the keys of `count` slots of a row by `by` positions. Throws OptionError when the model's positions are not rotations. */
   async shift(cache: KeyValueCache, row: number, { slot, count, by }: { slot: number; count: number; by: number }): Promise<void> {
     const offsets = { dtype: 'int32' as const, shape: [1, count], data: new Int32Array(count).fill(by) }
+    // All are computed before any is written, so that a failure changes nothing.
+    const shifted: Float32Array[] = []
     for (const layer of cache.layers.keys()) {
-      const program = this.#programFor(layer)
       const key = await cache.readKeys(layer, row, slot, count)
-      const { shifted } = await program.run({ key, by: offsets })
-      await cache.writeKeys(layer, row, slot, count, shifted.data as Float32Array)
+      shifted.push((await this.#programFor(layer).run({ key, by: offsets })).shifted.data as Float32Array)
     }
+    for (const [layer, keys] of shifted.entries()) await cache.writeKeys(layer, row, slot, count, keys)
   }
 
   async dispose(): Promise<void> {

@@ -1,4 +1,5 @@
 import { arrayTypes, bytesPerElement, type HostTensor, type TypedArray } from '../base/dtype.ts'
+import { GraphError } from '../base/errors.ts'
 import type { Device, DeviceView } from '../platform/device.ts'
 import { type Variable, variable } from '../tensor/index.ts'
 import type { CacheStorage } from './cache-storage.ts'
@@ -53,9 +54,9 @@ export class KeyValueCache {
     return this.#capacity
   }
 
-  /** Rows in use. */
-  get used(): number {
-    return this.#rows - this.#free.length
+  /** Rows that there is room for. */
+  get rows(): number {
+    return this.#rows
   }
 
   /** Bytes that one slot takes over all layers. */
@@ -75,13 +76,11 @@ export class KeyValueCache {
     return this.#free.shift()!
   }
 
-  /** A given free row. */
+  /** A given row. Throws GraphError when it is not free. */
   takeRow(row: number): void {
-    this.#free.splice(this.#free.indexOf(row), 1)
-  }
-
-  isFree(row: number): boolean {
-    return this.#free.includes(row)
+    const place = this.#free.indexOf(row)
+    if (place < 0) throw new GraphError(`row ${row} of the cache is taken`)
+    this.#free.splice(place, 1)
   }
 
   give(row: number): void {

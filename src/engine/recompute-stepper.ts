@@ -1,11 +1,8 @@
 import type { HostTensor } from '../base/dtype.ts'
 import { DisposedError } from '../base/errors.ts'
 import { SerialQueue } from '../base/serial.ts'
-import { tree } from '../base/visibility.ts'
 import type { ExtendOptions, Extension, Outputs, StepperState } from '../decode/stepper.ts'
-import { compile, int32, reshape, type Tensor } from '../tensor/index.ts'
-import { checkStepperOptions, type OwnedStepper, type StepperOptions } from './cached-stepper.ts'
-import { type Decoder, freshColumns } from './decoder-program.ts'
+import type { Decoder } from './decoder-program.ts'
 import {
   checkExtension,
   checkFork,
@@ -19,7 +16,9 @@ import {
   refuseForeign,
   treeColumns,
 } from './extension.ts'
+import { compileForward } from './forward-program.ts'
 import { decodeSnapshot, encodeSnapshot, fingerprint, snapshotData } from './snapshot.ts'
+import { checkStepperOptions, type OwnedStepper, type StepperMemory, type StepperOptions } from './stepper-options.ts'
 
 class RecomputeState implements StepperState {
   readonly tokens: number[] = []
@@ -38,27 +37,6 @@ class RecomputeState implements StepperState {
 
 type RecomputeProgram = ReturnType<typeof compileForward>
 
-/** All slots of one sequence at once, with no cache: committed ones as a chain, scratch ones as a tree behind it. */
-function compileForward({ backbone, head }: Decoder, { device, frozen = true, taps = [] }: StepperOptions) {
-  const inputs = { ids: int32(1, 'T'), position: int32(1, 'T'), enter: int32(1, 'T'), exit: int32(1, 'T') }
-  return compile(
-    inputs,
-    ({ ids, position, enter, exit }) => {
-      const columns = freshColumns({ position, enter, exit })
-      const { hidden, layers } = backbone.forward({
-        embedded: backbone.embed(ids, position),
-        position,
-        columns,
-        visibility: tree,
-      })
-      const rows = reshape(hidden, [-1, backbone.width])
-      const tapped = taps.map((layer) => [`tap.${layer}`, reshape(layers[layer]!, [-1, backbone.width])] as const)
-      return { logits: head.logits(rows), hidden: rows, ...(Object.fromEntries(tapped) as Record<string, Tensor>) }
-    },
-    { device, frozen, name: 'recompute' },
-  )
-}
-
 /** The slow, obvious stepper: keeps tokens and computes everything again at each call. The oracle of `openStepper`. */
 export function openRecomputeStepper(decoder: Decoder, options: StepperOptions): OwnedStepper {
   checkStepperOptions(options)
@@ -71,6 +49,8 @@ class RecomputeStepper implements OwnedStepper<RecomputeState> {
   readonly canRewind = true
   readonly #program: RecomputeProgram
   readonly #taps: readonly number[]
+  readonly #decoder: Decoder
+  #fingerprint: Promise<string> | undefined
   readonly #queue = new SerialQueue()
   #states = 0
   #disposed = false
@@ -79,11 +59,12 @@ class RecomputeStepper implements OwnedStepper<RecomputeState> {
     this.vocabularySize = decoder.backbone.vocabularySize
     this.contextLength = decoder.backbone.context
     this.#taps = options.taps ?? []
+    this.#decoder = decoder
     this.#program = compileForward(decoder, options)
   }
 
-  memory(): { states: number; cacheBytes: number } {
-    return { states: this.#states, cacheBytes: 0 }
+  memory(): StepperMemory {
+    return { states: this.#states, cacheBytes: 0, reservedBytes: 0 }
   }
 
   /** 4 bytes a token: all that it keeps. */
@@ -96,7 +77,7 @@ class RecomputeStepper implements OwnedStepper<RecomputeState> {
       const data = Int32Array.from(state.tokens)
       const tensors = new Map([['tokens', { dtype: 'int32' as const, shape: [data.length], data }]])
       return encodeSnapshot({
-        model: await fingerprint(this.#program.trace.variables),
+        model: await this.#identity(),
         length: data.length,
         floor: 0,
         intact: 0,
@@ -107,7 +88,7 @@ class RecomputeStepper implements OwnedStepper<RecomputeState> {
 
   restore(bytes: Uint8Array): Promise<RecomputeState> {
     return this.#inTurn([], async () => {
-      const snapshot = decodeSnapshot(bytes, await fingerprint(this.#program.trace.variables))
+      const snapshot = decodeSnapshot(bytes, await this.#identity())
       const expected = new Map([['tokens', { dtype: 'int32' as const, shape: [snapshot.length] }]])
       const tokens = snapshotData(snapshot, expected)('tokens')
       const state = new RecomputeState(this)
@@ -183,6 +164,11 @@ class RecomputeStepper implements OwnedStepper<RecomputeState> {
       this.#disposed = true
       await this.#program.dispose()
     })
+  }
+
+  #identity(): Promise<string> {
+    this.#fingerprint ??= fingerprint(compileForward(this.#decoder))
+    return this.#fingerprint
   }
 
   /** One task at a time, on open states of this stepper. */

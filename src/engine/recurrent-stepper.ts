@@ -2,8 +2,6 @@ import { DisposedError, OptionError } from '../base/errors.ts'
 import { SerialQueue } from '../base/serial.ts'
 import type { ExtendOptions, Extension, Outputs, StepperState } from '../decode/stepper.ts'
 import { assignRows, compile, int32, type Tensor } from '../tensor/index.ts'
-import type { OwnedStepper, StepperOptions } from './cached-stepper.ts'
-import { checkStepperOptions } from './cached-stepper.ts'
 import {
   checkExtension,
   checkFork,
@@ -17,6 +15,7 @@ import {
 import { wantedCount } from './lanes.ts'
 import { RowStore } from './row-store.ts'
 import { decodeSnapshot, encodeSnapshot, fingerprint, snapshotData } from './snapshot.ts'
+import { checkStepperOptions, type OwnedStepper, type StepperMemory, type StepperOptions } from './stepper-options.ts'
 
 /** A network that reads one token at a time into a state of fixed size. */
 export interface RecurrentDecoder {
@@ -69,6 +68,7 @@ class RecurrentStepper implements OwnedStepper<RecurrentState> {
   readonly #program: ReturnType<typeof compileStep>
   readonly #queue = new SerialQueue()
   readonly #states = new Set<RecurrentState>()
+  #fingerprint: Promise<string> | undefined
   #disposed = false
 
   constructor(decoder: RecurrentDecoder, { device, frozen = true }: StepperOptions) {
@@ -79,9 +79,9 @@ class RecurrentStepper implements OwnedStepper<RecurrentState> {
     this.#program = compileStep(decoder, this.#rows, { device, frozen })
   }
 
-  memory(): { states: number; cacheBytes: number } {
+  memory(): StepperMemory {
     const cacheBytes = [...this.#states].reduce((total, state) => total + this.bytesOf(state), 0)
-    return { states: this.#states.size, cacheBytes }
+    return { states: this.#states.size, cacheBytes, reservedBytes: this.#rows.bytes }
   }
 
   bytesOf({ scratch }: RecurrentState): number {
@@ -132,9 +132,12 @@ class RecurrentStepper implements OwnedStepper<RecurrentState> {
       const copies: RecurrentState[] = []
       for (let i = 0; i < count; i++) {
         const copy = await this.#open()
-        await this.#rows.copy(state.row, copy.row)
-        copy.length = state.length
         copies.push(copy)
+        copy.length = state.length
+        await this.#rows.copy(state.row, copy.row).catch((error: unknown) => {
+          for (const each of copies) this.#free(each)
+          throw error
+        })
       }
       return copies
     })
@@ -152,7 +155,10 @@ class RecurrentStepper implements OwnedStepper<RecurrentState> {
       const snapshot = decodeSnapshot(bytes, await this.#identity())
       const data = snapshotData(snapshot, new Map([['state', { dtype: 'float32', shape: [this.#stateSize] }]]))('state')
       const state = await this.#open()
-      await this.#rows.write(state.row, data)
+      await this.#rows.write(state.row, data).catch((error: unknown) => {
+        this.#free(state)
+        throw error
+      })
       state.length = snapshot.length
       return state
     })
@@ -161,11 +167,7 @@ class RecurrentStepper implements OwnedStepper<RecurrentState> {
   close(state: RecurrentState): Promise<void> {
     return this.#queue.run(async () => {
       if (state.owner !== this) refuseForeign()
-      if (state.closed) return
-      state.closed = true
-      this.#dropScratch(state)
-      this.#rows.give(state.row)
-      this.#states.delete(state)
+      if (!state.closed) this.#free(state)
     })
   }
 
@@ -190,13 +192,21 @@ class RecurrentStepper implements OwnedStepper<RecurrentState> {
   }
 
   #identity(): Promise<string> {
-    return fingerprint(this.#program.trace.variables.filter((each) => each !== this.#rows.variable))
+    this.#fingerprint ??= fingerprint(this.#program, [this.#rows.variable])
+    return this.#fingerprint
   }
 
   async #open(): Promise<RecurrentState> {
     const state = new RecurrentState(this, await this.#rows.take())
     this.#states.add(state)
     return state
+  }
+
+  #free(state: RecurrentState): void {
+    state.closed = true
+    this.#dropScratch(state)
+    this.#rows.give(state.row)
+    this.#states.delete(state)
   }
 
   #dropScratch(state: RecurrentState): void {

@@ -2,7 +2,7 @@ import type { HostTensor, TypedArray } from '../base/dtype.ts'
 import { FormatError, MismatchError } from '../base/errors.ts'
 import { readSafetensors, writeSafetensors } from '../formats/index.ts'
 import { sha256 } from '../platform/digest.ts'
-import type { Variable } from '../tensor/index.ts'
+import type { Inputs, Program, Results, Variable } from '../tensor/index.ts'
 
 /** A state as it is written: which model's, how many positions, and its tensors by name. */
 export interface Snapshot {
@@ -18,10 +18,17 @@ const kind = 'nextx-state'
 /** Of the tensors' names and shapes. */
 const layoutVersion = '1'
 
-/** SHA-256 of the weights' names, types, shapes and values: a state fits no other model. */
-export async function fingerprint(weights: readonly Variable[]): Promise<string> {
-  const parts: Uint8Array[] = []
-  for (const variable of weights) {
+/**
+ * SHA-256 of what is computed (so that other settings are another model) and of the weights' names, types, shapes and values. `except`: variables
+ * that are state.
+ */
+export async function fingerprint(
+  program: Pick<Program<Inputs, Results>, 'graph' | 'trace'>,
+  except: readonly Variable[] = [],
+): Promise<string> {
+  const parts: Uint8Array[] = [await program.graph()]
+  for (const variable of program.trace.variables) {
+    if (except.includes(variable)) continue
     const data = await variable.read()
     const digest = sha256([new Uint8Array(data.buffer, data.byteOffset, data.byteLength)])
     parts.push(new TextEncoder().encode(`${variable.name} ${variable.dtype} [${variable.concreteShape}] ${digest}\n`))

@@ -9,7 +9,6 @@ import {
   type ProgramSettings,
   readouts,
   slotInputs,
-  weightsOf,
 } from './decoder-program.ts'
 import type { CacheLayer } from './key-value-cache.ts'
 import { slotFeeds } from './lanes.ts'
@@ -40,7 +39,6 @@ export function compileWriting(decoder: Decoder, settings: ProgramSettings): Dec
       return callOutputs(await program.run(feeds, { rows, only: fetched(options) as never[] }), options)
     },
     pads: true,
-    weights: weightsOf(program.trace, settings.cache),
     dispose: () => program.dispose(),
   }
 }

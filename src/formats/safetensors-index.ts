@@ -48,7 +48,7 @@ export function readSafetensorsIndex(bytes: Uint8Array, limits: JsonLimits = {})
  * in it; whatever `open` throws.
  * @example
  * const index = readSafetensorsIndex(await readFile('model/model.safetensors.index.json'))
- * const tensors = await openShards(index, async (name) => openFileSource(await resolveInside('model', name)))
+ * const tensors = await openShards(index, (name) => openFileSource(`model/${name}`))
  */
 export async function openShards(
   index: SafetensorsIndex,

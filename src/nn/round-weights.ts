@@ -53,17 +53,34 @@ function nearestCode(weight: number, scale: number, zero: number): number {
  */
 export function roundWeights(weights: Float32Array, rows: number, columns: number, options: RoundOptions): QuantizedValues {
   checkWeights(weights, rows, columns, options)
-  const { bits, blockSize, clip = 'none' } = options
   const writer = new CodeWriter(rows, columns, options)
-  for (let row = 0; row < rows; row++) {
-    for (let start = 0; start < columns; start += blockSize) {
-      const block = weights.subarray(row * columns + start, row * columns + Math.min(columns, start + blockSize))
-      const scale = blockScale(block, bits, clip)
-      writer.setScale(row, start / blockSize, scale)
-      for (let i = 0; i < block.length; i++) writer.put(row, start + i, block[i]!, scale)
-    }
-  }
+  for (let row = 0; row < rows; row++) roundRow(writer, row, weights.subarray(row * columns, (row + 1) * columns), options)
   return writer.values
+}
+
+/** Each weight of a row, which are finite, as the code nearest to it. */
+function roundRow(writer: CodeWriter, row: number, weights: Float32Array, { bits, blockSize, clip = 'none' }: RoundOptions): void {
+  for (let start = 0; start < weights.length; start += blockSize) {
+    const block = weights.subarray(start, start + blockSize)
+    const scale = blockScale(block, bits, clip)
+    writer.setScale(row, start / blockSize, scale)
+    for (let i = 0; i < block.length; i++) writer.put(row, start + i, block[i]!, scale)
+  }
+}
+
+/** `roundWeights` for a matrix whose rows come one by one, in any order. */
+export function openRounding(rows: number, columns: number, options: RoundOptions) {
+  checkRounding(options)
+  const writer = new CodeWriter(rows, columns, options)
+  return {
+    values: writer.values,
+    /** Throws NonFiniteError, ShapeError. */
+    put(row: number, weights: Float32Array): void {
+      if (weights.length !== columns) throw new ShapeError(`${weights.length} weights for a row of ${columns}`)
+      refuseNonFinite(weights, row, columns)
+      roundRow(writer, row, weights, options)
+    },
+  }
 }
 
 /** Throws OptionError unless the kernels have the format and the clip is known. */
@@ -75,9 +92,14 @@ export function checkRounding({ clip = 'none', ...format }: RoundOptions): void 
 export function checkWeights(weights: Float32Array, rows: number, columns: number, options: RoundOptions): void {
   checkRounding(options)
   if (weights.length !== rows * columns) throw new ShapeError(`${weights.length} weights for [${rows}, ${columns}]`)
+  refuseNonFinite(weights, 0, columns)
+}
+
+/** `first`: row of the first weight. */
+function refuseNonFinite(weights: Float32Array, first: number, columns: number): void {
   const place = weights.findIndex((weight) => !Number.isFinite(weight))
   if (place < 0) return
-  throw new NonFiniteError(`weight ${Math.floor(place / columns)}, ${place % columns} is ${weights[place]}`, {
+  throw new NonFiniteError(`weight ${first + Math.floor(place / columns)}, ${place % columns} is ${weights[place]}`, {
     fix: 'quantise weights that are finite',
   })
 }

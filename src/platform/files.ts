@@ -125,6 +125,15 @@ export async function exists(path: string): Promise<boolean> {
 }
 
 /**
+ * Whether there is something of that name that is no folder.
+ * @throws DataError when that cannot be told.
+ */
+export async function isFile(path: string): Promise<boolean> {
+  if (!(await exists(path))) return false
+  return withPath('look for', path, async () => !(await stat(path)).isDirectory())
+}
+
+/**
  * Absolute paths of the files that any of the patterns matches, each once, in the order of their UTF-16 codes. The name of a file or
  * folder that exists is taken as it stands, whatever signs are in it; a folder stands for all files under it. A pattern that begins
  * with `!` takes files out.

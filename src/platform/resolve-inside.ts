@@ -20,6 +20,17 @@ export async function resolveInside(root: string, name: string): Promise<string>
   return target
 }
 
+/**
+ * Where a file lies that is named in another one of its folder. It may be a link to anywhere: names without a path lead to nothing that
+ * the folder's owner did not put there.
+ * @throws DataError on a name with a path.
+ */
+export async function fileBeside(folder: string, name: string): Promise<string> {
+  checkInnerName(name)
+  if (name.includes('/')) throw outside(name)
+  return join(folder, name)
+}
+
 /** A link to nothing is refused: writing through it would make a file wherever it points. */
 async function realPathOf(path: string): Promise<string> {
   try {

@@ -1,9 +1,9 @@
 import { rmSync } from 'node:fs'
-import { mkdtemp, open, rm } from 'node:fs/promises'
+import { mkdtemp, open, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ByteRange } from '../base/byte-source.ts'
-import { withPath } from './file-errors.ts'
+import { codeOf, withPath } from './file-errors.ts'
 import { openFileSource } from './file-source.ts'
 
 /** A file that is filled, then mapped by the runtime, and gone with its owner. */
@@ -14,17 +14,50 @@ export interface ScratchFile extends AsyncDisposable {
   finish(): Promise<ByteRange['source']>
 }
 
+/** Followed by the number of the process. */
+const prefix = 'nextx-weights-'
+
+/** Folders of processes that were killed: only those can have left some. */
+async function removeStale(): Promise<void> {
+  const names = await readdir(tmpdir()).catch(() => [])
+  const owned = names.flatMap((name) =>
+    name.startsWith(prefix) ? [{ name, owner: Number.parseInt(name.slice(prefix.length), 10) }] : [],
+  )
+  for (const { name, owner } of owned)
+    if (!isAlive(owner)) await rm(join(tmpdir(), name), { recursive: true, force: true }).catch(() => undefined)
+}
+
+function isAlive(owner: number): boolean {
+  try {
+    return !Number.isInteger(owner) || process.kill(owner, 0)
+  } catch (error) {
+    return codeOf(error) !== 'ESRCH'
+  }
+}
+
+/** Until the function that comes back is called. */
+function removeAtExit(folder: string): () => void {
+  const remove = () => rmSync(folder, { recursive: true, force: true })
+  process.setMaxListeners(process.getMaxListeners() + 1)
+  process.once('exit', remove)
+  return () => {
+    process.off('exit', remove)
+    process.setMaxListeners(process.getMaxListeners() - 1)
+  }
+}
+
 /** Maps begin at pages. */
 const alignment = 4096
 
 /**
- * A file in the system's temporary folder (TMPDIR). Removed on disposal, and at the end of the process.
+ * A file in the system's temporary folder (TMPDIR). Removed on disposal, and at the end of the process; what a killed process left is removed by the next
+ * one that makes such a file.
  * @throws DataError when it cannot be made or written
  */
 export async function openScratchFile(): Promise<ScratchFile> {
-  const folder = await withPath('make a folder in', tmpdir(), () => mkdtemp(join(tmpdir(), 'nextx-weights-')))
-  const removeAtExit = () => rmSync(folder, { recursive: true, force: true })
-  process.once('exit', removeAtExit)
+  await removeStale()
+  const folder = await withPath('make a folder in', tmpdir(), () => mkdtemp(join(tmpdir(), `${prefix}${process.pid}-`)))
+  const release = removeAtExit(folder)
   const path = join(folder, 'weights.bin')
   const file = await withPath('write', path, () => open(path, 'w'))
   let length = 0
@@ -49,7 +82,7 @@ export async function openScratchFile(): Promise<ScratchFile> {
       return source
     },
     async [Symbol.asyncDispose]() {
-      process.off('exit', removeAtExit)
+      release()
       await source?.[Symbol.asyncDispose]()
       await file.close().catch(() => undefined)
       await rm(folder, { recursive: true, force: true })

@@ -28,6 +28,11 @@ export async function exists(path: string): Promise<boolean> {
   return hasFile(path)
 }
 
+/** Whether the URL reads like that of one file of a model: servers do not say what is a folder. */
+export async function isFile(path: string): Promise<boolean> {
+  return /\.(gguf|bin)([?#]|$)/i.test(path)
+}
+
 /**
  * The URLs as they stand, each once: a browser cannot look into folders, so that there are no patterns.
  * @throws DataError on a pattern.

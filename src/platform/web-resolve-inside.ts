@@ -1,4 +1,4 @@
-import { checkInnerName } from './inner-name.ts'
+import { checkInnerName, outside } from './inner-name.ts'
 import { pathIn } from './web-folders.ts'
 
 // In a browser this module stands in for resolve-inside.ts.
@@ -11,4 +11,13 @@ import { pathIn } from './web-folders.ts'
 export async function resolveInside(root: string, name: string): Promise<string> {
   checkInnerName(name)
   return pathIn(root, name.split('/').map(encodeURIComponent).join('/'))
+}
+
+/**
+ * The URL of a file that is named in another one of its folder.
+ * @throws DataError on a name with a path.
+ */
+export async function fileBeside(folder: string, name: string): Promise<string> {
+  if (name.includes('/')) throw outside(name)
+  return resolveInside(folder, name)
 }

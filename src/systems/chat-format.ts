@@ -2,7 +2,7 @@ import * as v from 'valibot'
 import { DataError } from '../base/errors.ts'
 import { readGguf } from '../formats/index.ts'
 import { openFileSource } from '../platform/file-source.ts'
-import { exists, readFileBytes } from '../platform/files.ts'
+import { exists, isFile, readFileBytes } from '../platform/files.ts'
 import { chatTemplateSource } from '../tokenizers/index.ts'
 import { readJson } from './model-files.ts'
 
@@ -26,7 +26,7 @@ export interface ChatFormat {
  * const format = await readChatFormat('my-model')
  */
 export async function readChatFormat(path: string): Promise<ChatFormat | undefined> {
-  if (path.endsWith('.gguf')) return readGgufFormat(path)
+  if (await isFile(path)) return readGgufFormat(path)
   const config = (await readOptional(path, 'tokenizer_config.json')) as Fields | undefined
   const names = tokenNames(contentOf(config?.bos_token), contentOf(config?.eos_token))
   const template = (await readTemplateFile(`${path}/chat_template.jinja`)) ?? chatTemplateSource(config?.chat_template)

@@ -1,12 +1,13 @@
 import type { ByteSource } from '../base/byte-source.ts'
+import { FormatError, OptionError } from '../base/errors.ts'
 import type { TextTokenizer } from '../base/model.ts'
 import type { Placement } from '../base/placement.ts'
 import type { StoredTensors } from '../base/stored-tensor.ts'
 import { openSafetensors, openShards, readGguf, readSafetensorsIndex, readStoredTensor } from '../formats/index.ts'
 import { openFileSource } from '../platform/file-source.ts'
-import { exists, readFileBytes } from '../platform/files.ts'
+import { exists, isFile, readFileBytes } from '../platform/files.ts'
 import { currentFolder } from '../platform/folders.ts'
-import { resolveInside } from '../platform/resolve-inside.ts'
+import { fileBeside } from '../platform/resolve-inside.ts'
 import { tokenizerFromGguf } from '../tokenizers/index.ts'
 import { checkCompanions } from '../train/index.ts'
 import { ggufModel } from './gguf-model.ts'
@@ -31,10 +32,27 @@ const maxIndexBytes = 50_000_000
 
 /**
  * Opens a GGUF file, or a folder with config.json, safetensors (one file, or several with an index) and a tokenizer. Throws DataError when a
- * file is missing, FormatError when one is malformed.
+ * file is missing, FormatError when one is malformed, OptionError on a file that another function reads.
  */
-export function openCheckpoint(path: string): Promise<Checkpoint> {
-  return path.endsWith('.gguf') ? openGguf(path) : openFolder(path)
+export async function openCheckpoint(path: string): Promise<Checkpoint> {
+  return (await isFile(path)) ? openGguf(path) : openFolder(path)
+}
+
+const ggufMagic = 0x46554747 // 'GGUF'
+const rwkvCppMagic = 0x67676d66
+
+async function refuseOthers(file: ByteSource): Promise<void> {
+  const head = await file.read(0, Math.min(4, file.byteLength))
+  const magic = head.length < 4 ? undefined : new DataView(head.buffer, head.byteOffset).getUint32(0, true)
+  if (magic === ggufMagic) return
+  if (magic === rwkvCppMagic)
+    throw new OptionError(`'${file.name}' is a file of rwkv.cpp`, {
+      expected: 'a GGUF file or a model folder',
+      fix: 'read it with loadRwkv7',
+    })
+  throw new FormatError(`'${file.name}' is no GGUF file`, {
+    expected: 'a file that begins with GGUF, or a folder with config.json, safetensors and a tokenizer',
+  })
 }
 
 async function openFolder(path: string): Promise<Checkpoint> {
@@ -67,7 +85,7 @@ async function openFolder(path: string): Promise<Checkpoint> {
 async function openTensors(folder: string, open: (path: string) => Promise<ByteSource>): Promise<StoredTensors> {
   if (!(await exists(`${folder}/${weightsName}`)) && (await exists(`${folder}/${indexName}`))) {
     const index = readSafetensorsIndex(await readFileBytes(`${folder}/${indexName}`, { maxBytes: maxIndexBytes }))
-    return openShards(index, async (name) => open(await resolveInside(folder, name)))
+    return openShards(index, async (name) => open(await fileBeside(folder, name)))
   }
   const { tensors, metadata } = await openSafetensors(await open(`${folder}/${weightsName}`))
   await checkCompanions(folder, metadata)
@@ -77,6 +95,7 @@ async function openTensors(folder: string, open: (path: string) => Promise<ByteS
 async function openGguf(path: string): Promise<Checkpoint> {
   const file = await openFileSource(path)
   try {
+    await refuseOthers(file)
     const { metadata, tensors } = await readGguf(file)
     const { config, place } = ggufModel({ metadata, tensors }, await factorsOf(tensors))
     return {

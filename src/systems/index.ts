@@ -1,7 +1,7 @@
 export { type ChatFormat, readChatFormat, readTemplateFile } from './chat-format.ts'
 export { type ExportOptions, exportModel, forwardText, textProgram } from './export-text.ts'
 export type { DecoderOptions } from './families/decoder-config.ts'
-export { type ContextExtension, extendContext } from './families/extend-context.ts'
+export { type ContextExtension, extendContext, type RotaryScalingRequest } from './families/extend-context.ts'
 export type { RotaryScalingChoice } from './families/rotary-config.ts'
 export { type GgufFactors, type GgufModel, ggufModel } from './gguf-model.ts'
 export { ggufFactorTensors } from './gguf-places.ts'
@@ -14,8 +14,17 @@ export {
 export { type QuantizeTextOptions, quantizeText, textCalibration } from './quantize-text.ts'
 export { loadSystem, systemForConfig, systemIds } from './registry.ts'
 export { type LoadRwkv7Options, loadRwkv7, type Rwkv7Model } from './rwkv7-model.ts'
+export type { WeightsOption } from './stored-weights.ts'
 export type { LanguageModel, TextSystem } from './system.ts'
 export { readTextData, type TextData, type TextDataOptions, type TokenizerChoice } from './text-data.ts'
-export { type CreateModelOptions, createModel, loadModel, modelFiles, saveModel, type TextModel } from './text-model.ts'
+export {
+  type CreateModelOptions,
+  createModel,
+  type LoadModelOptions,
+  loadModel,
+  modelFiles,
+  saveModel,
+  type TextModel,
+} from './text-model.ts'
 export { type ScoreTextOptions, scoreText, type TextScore } from './text-score.ts'
 export { type TextTaskOptions, textTask } from './text-task.ts'

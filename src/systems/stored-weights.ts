@@ -1,27 +1,22 @@
 import type { ByteRange } from '../base/byte-source.ts'
-import type { HostTensor, TypedArray } from '../base/dtype.ts'
+import type { HostTensor } from '../base/dtype.ts'
 import { MismatchError } from '../base/errors.ts'
-import { fromHalf } from '../base/half.ts'
 import type { Placement } from '../base/placement.ts'
 import type { BlockType, StoredTensor, StoredTensors } from '../base/stored-tensor.ts'
 import { isBlockType } from '../formats/block-types.ts'
-import { readStoredTensor } from '../formats/index.ts'
 import {
   type BlockFormat,
   checkFit,
   type Module,
   namedVariables,
   nameVariables,
-  placedValues,
   placesIn,
   QuantizedMatrix,
-  type QuantizedValues,
-  repackBlocks,
-  roundWeights,
   twinFormat,
   WeightHolder,
 } from '../nn/index.ts'
 import type { Variable } from '../tensor/index.ts'
+import { type ConvertOptions, convertBlocks, convertValues, type Source } from './convert-weights.ts'
 import { attachingKeeper, memoryKeeper, scratchKeeper, type WeightKeeper } from './weight-keeper.ts'
 
 /**
@@ -30,19 +25,12 @@ import { attachingKeeper, memoryKeeper, scratchKeeper, type WeightKeeper } from 
  */
 export type WeightsOption = 'stored' | 'float32' | BlockFormat
 
-export interface LoadWeightsOptions {
+export interface LoadWeightsOptions extends ConvertOptions {
   readonly weights: WeightsOption
   /** Whether the runtime may map files: large weights are then never held twice. */
   readonly mapped: boolean
-  readonly signal?: AbortSignal
   /** Called after each tensor. */
   readonly onProgress?: (loadedBytes: number, totalBytes: number) => void
-}
-
-/** What one variable, or one quantised matrix, is made of. */
-interface Source {
-  readonly stored: StoredTensor
-  readonly placement: Placement
 }
 
 type Sources = ReadonlyMap<string, Source>
@@ -77,12 +65,25 @@ export async function loadStoredWeights(
 function sourcesOf(tensors: StoredTensors, place: (key: string) => readonly Placement[]): Sources {
   const sources = new Map<string, Source>()
   for (const [key, stored] of tensors) {
-    for (const placement of place(key)) {
+    const placements = place(key)
+    checkParts(key, stored, placements)
+    for (const placement of placements) {
       if (sources.has(placement.name)) throw new MismatchError(`two tensors are named ${placement.name}`, { expected: 'one' })
       sources.set(placement.name, { stored, placement })
     }
   }
   return sources
+}
+
+/** Parts that a tensor holds one after another are all of it. */
+function checkParts(key: string, { shape }: StoredTensor, placements: readonly Placement[]): void {
+  const ends = placements.flatMap(({ rows }) => (rows === undefined ? [] : [rows[1]]))
+  if (ends.length === 0) return
+  const rows = placements[0]!.transpose ? shape.at(-1) : shape[0]
+  if (Math.max(...ends) !== rows)
+    throw new MismatchError(`tensor ${key} has shape [${shape.join(', ')}]`, {
+      expected: `${Math.max(...ends)} rows, of ${placements.length} parts`,
+    })
 }
 
 /** Quantised matrices that are to be filled from tensors of other types, by name. */
@@ -158,31 +159,31 @@ async function keeperFor(network: Module, sources: Sources, mapped: boolean): Pr
 
 async function fill(
   { network, sources, matrices }: { network: Module; sources: Sources; matrices: Matrices },
-  { signal, onProgress }: LoadWeightsOptions,
+  options: LoadWeightsOptions,
   keeper: WeightKeeper,
 ): Promise<void> {
   const variables = namedVariables(network)
   const total = [...sources.values()].reduce((sum, { stored }) => sum + stored.byteLength, 0)
   let loaded = 0
   for (const [name, source] of sources) {
-    signal?.throwIfAborted()
+    options.signal?.throwIfAborted()
     const matrix = matrices.get(name)
-    if (matrix === undefined) await keepVariable(variables.get(name)!, source, keeper)
-    else await keepMatrix(matrix, source, keeper)
+    if (matrix === undefined) await keepVariable(variables.get(name)!, source, keeper, options)
+    else await keepMatrix(matrix, source, keeper, options)
     loaded += source.stored.byteLength
-    onProgress?.(loaded, total)
+    options.onProgress?.(loaded, total)
   }
   await keeper.finish()
 }
 
-async function keepVariable(variable: Variable, source: Source, keeper: WeightKeeper): Promise<void> {
+async function keepVariable(variable: Variable, source: Source, keeper: WeightKeeper, options: ConvertOptions): Promise<void> {
   const range = rangeOf(source, variable)
-  if (range === undefined) await keeper.keep(variable, valuesOf(await readPlaced(source), variable))
+  if (range === undefined) await keeper.keep(variable, await convertValues(source, variable, options))
   else await keeper.keepRange(variable, range)
 }
 
-async function keepMatrix(matrix: QuantizedMatrix, source: Source, keeper: WeightKeeper): Promise<void> {
-  const { blocks, scales } = await blocksOf(matrix, source)
+async function keepMatrix(matrix: QuantizedMatrix, source: Source, keeper: WeightKeeper, options: ConvertOptions): Promise<void> {
+  const { blocks, scales } = await convertBlocks(matrix, source, options)
   await keeper.keep(matrix.blocks, blocks)
   await keeper.keep(matrix.scales, scales)
 }
@@ -195,35 +196,4 @@ function rangeOf({ stored, placement }: Source, variable: Variable): ByteRange |
   if (rows === undefined) return { source, byteOffset, byteLength }
   const rowBytes = byteLength / shape[0]!
   return { source, byteOffset: byteOffset + rows[0] * rowBytes, byteLength: (rows[1] - rows[0]) * rowBytes }
-}
-
-async function readPlaced({ stored, placement }: Source): Promise<HostTensor> {
-  return placedValues(await readStoredTensor(stored), placement)
-}
-
-function valuesOf(tensor: HostTensor, { dtype }: Variable): TypedArray {
-  return tensor.dtype === dtype ? tensor.data : floatsOf(tensor)
-}
-
-function floatsOf({ dtype, data }: HostTensor): Float32Array {
-  if (dtype !== 'float16' && dtype !== 'bfloat16') return data as Float32Array
-  return Float32Array.from(data as Uint16Array, (bits) => fromHalf(bits, dtype))
-}
-
-/** A quantised matrix's values: the checkpoint's own blocks where they have an equal, rounded ones elsewhere. */
-async function blocksOf({ bits, blockSize, shape: [rows, columns] }: QuantizedMatrix, source: Source): Promise<QuantizedValues> {
-  const { type, shape, byteOffset, byteLength } = source.stored
-  const twin = isBlockType(type) ? twinFormat(type) : undefined
-  if (isBlockType(type) && twin?.bits === bits && twin.blockSize === blockSize) {
-    const bytes = await source.stored.source.read(byteOffset, byteLength)
-    return placedBlocks(repackBlocks(type, bytes, shape[0]!, columns), shape[0]!, source.placement)
-  }
-  return roundWeights(floatsOf(await readPlaced(source)), rows, columns, { bits, blockSize })
-}
-
-/** Rows of blocks are chosen and ordered as rows of values are. */
-function placedBlocks(values: QuantizedValues, rows: number, placement: Placement): QuantizedValues {
-  const placed = <T extends Uint8Array | Float32Array>(dtype: 'uint8' | 'float32', data: T): T =>
-    placedValues({ dtype, shape: [rows, data.length / rows], data }, placement).data as T
-  return { ...values, blocks: placed('uint8', values.blocks), scales: placed('float32', values.scales) }
 }

@@ -1,14 +1,16 @@
 import * as v from 'valibot'
 import { MismatchError, OptionError } from '../base/errors.ts'
 import type { TextTokenizer } from '../base/model.ts'
-import { checkOptions, refuseUnknown, wholeNumber } from '../base/options.ts'
+import { callable, checkOptions, refuseUnknown, wholeNumber } from '../base/options.ts'
 import { createRng } from '../base/rng.ts'
-import { checkStepperOptions } from '../engine/cached-stepper.ts'
 import { type OwnedStepper, openStepper, type StepperOptions } from '../engine/index.ts'
+import { checkStepperOptions } from '../engine/stepper-options.ts'
 import { disposeModule, initialize, nameVariables } from '../nn/index.ts'
 import type { Device } from '../platform/index.ts'
 import { type CompanionFiles, saveModule } from '../train/index.ts'
 import { openCheckpoint } from './checkpoint.ts'
+import type { DecoderOptions } from './families/decoder-config.ts'
+import { extendContext, type RotaryScalingRequest } from './families/extend-context.ts'
 import { tokenizerFileName } from './model-files.ts'
 import {
   applyQuantization,
@@ -114,17 +116,31 @@ export interface LoadModelOptions {
   readonly stepper?: Omit<StepperOptions, 'device'>
   /** What becomes of the checkpoint's weights. Default `stored`: as they are, blocks as blocks. */
   readonly weights?: WeightsOption
+  /** Longest sequence, as far as the model's positions are rotations: a shorter one than it has, or one that its scaling reaches. */
+  readonly context?: number
+  /** How rotary frequencies are stretched for it. Default: as the model's are. */
+  readonly rotaryScaling?: RotaryScalingRequest
   readonly signal?: AbortSignal
   /** Called as tensors are read; the total is known from the start. */
   readonly onProgress?: (loadedBytes: number, totalBytes: number) => void
 }
 
-const optionNames = ['device', 'stepper', 'weights', 'signal', 'onProgress'] satisfies (keyof LoadModelOptions)[]
+const optionNames = [
+  'device',
+  'stepper',
+  'weights',
+  'context',
+  'rotaryScaling',
+  'signal',
+  'onProgress',
+] satisfies (keyof LoadModelOptions)[]
 
 const weightsSchema = v.union(
   [v.picklist(['stored', 'float32']), v.strictObject({ bits: v.picklist([4, 8]), blockSize: wholeNumber(16, 256) })],
   "expected 'stored', 'float32' or { bits, blockSize }",
 )
+
+const watchSchema = v.strictObject({ signal: v.optional(v.instance(AbortSignal)), onProgress: v.optional(callable) })
 
 function checkedDevice(device: Device, what: string): Device {
   if (typeof device?.run !== 'function') throw new OptionError(`${what}: device is missing`, { fix: 'pass await openDevice()' })
@@ -134,11 +150,16 @@ function checkedDevice(device: Device, what: string): Device {
 /**
  * Opens a model: a GGUF file, or a folder with config.json, safetensors (one file, or several with an index) and a tokenizer. Large weights are
  * mapped by the runtime rather than read. Throws DataError when a file is missing, FormatError when one is malformed, OptionError on a model
- * that is not supported, MismatchError when weights, vocabulary and configuration do not fit.
+ * that is not supported, MismatchError when weights, vocabulary and configuration do not fit, ContextError on a context that the model does
+ * not reach; and the signal's reason after an abort.
  */
 export async function loadModel(path: string, options: LoadModelOptions): Promise<TextModel> {
+  if (typeof path !== 'string')
+    throw new OptionError('loadModel: the path is not a text', { expected: 'the path of a file or folder' })
   refuseUnknown(options, optionNames, 'loadModel')
   const { weights = 'stored', stepper = {}, signal, onProgress } = options
+  checkOptions(watchSchema, { signal, onProgress }, 'loadModel')
+  signal?.throwIfAborted()
   const device = checkedDevice(options.device, 'loadModel')
   checkStepperOptions({ ...stepper, device })
   checkOptions(weightsSchema, weights, 'loadModel: weights')
@@ -149,7 +170,7 @@ export async function loadModel(path: string, options: LoadModelOptions): Promis
     const system = await systemForConfig(config)
     model = new OpenTextModel(
       system,
-      system.readConfig(withoutQuantization(config)),
+      withContext(system.readConfig(withoutQuantization(config)), system, options),
       await checkpoint.readTokenizer(),
       device,
       stepper,
@@ -169,12 +190,25 @@ export async function loadModel(path: string, options: LoadModelOptions): Promis
   }
 }
 
+function withContext(settings: unknown, { id }: TextSystem, { context, rotaryScaling }: LoadModelOptions): unknown {
+  if (context === undefined && rotaryScaling === undefined) return settings
+  if (typeof settings !== 'object' || settings === null || !('rotaryBase' in settings)) {
+    throw new OptionError(`another context for a model of the system ${id}`, {
+      expected: 'a model whose positions are rotations',
+      fix: 'leave out context and rotaryScaling',
+    })
+  }
+  const known = settings as DecoderOptions
+  const scaling = rotaryScaling === undefined ? {} : { rotaryScaling }
+  return extendContext(known, { context: context === undefined ? known.context : context, ...scaling })
+}
+
 /** A model that was saved quantised has no other weights to give. */
 function declaredFor(declared: QuantizationDeclaration, weights: WeightsOption): QuantizationDeclaration {
   if (weights === 'stored') return declared
-  throw new OptionError(`weights ${JSON.stringify(weights)} of a model that is quantised already`, {
-    expected: "'stored'",
-    fix: 'load the model that it was made from',
+  throw new OptionError(`the model is quantised already, so that its weights cannot become ${JSON.stringify(weights)}`, {
+    expected: "weights: 'stored'",
+    fix: 'take the model that it was made from',
   })
 }
 

@@ -1,4 +1,4 @@
-import type { ByteRange } from '../base/byte-source.ts'
+import type { ByteRange, ByteSource } from '../base/byte-source.ts'
 import type { Device } from '../platform/device.ts'
 import type { InitialValue } from './emit.ts'
 import type { Variable } from './variable.ts'
@@ -6,6 +6,7 @@ import type { Variable } from './variable.ts'
 export interface MappedValues {
   /** The folder of all files below; undefined when there are none. */
   readonly folder: string | undefined
+  readonly sources: ReadonlySet<ByteSource>
   readonly values: ReadonlyMap<Variable, InitialValue>
 }
 
@@ -24,7 +25,7 @@ export function mappedValues(variables: readonly Variable[], device: Device): Ma
     const external = { location, offset: range.byteOffset, length: range.byteLength }
     return [variable, { dtype: variable.dtype, shape: variable.concreteShape, external }] as const
   })
-  return { folder, values: new Map(values) }
+  return { folder, sources: new Set(chosen.map(({ range }) => range.source)), values: new Map(values) }
 }
 
 interface FilePlace {

@@ -71,6 +71,8 @@ export interface Program<I extends Inputs, R extends Results> {
   ): Promise<Pick<Outputs<R>, Only>>
   /** The program as an ONNX file with the current values of its variables; assigned variables become extra inputs and outputs. */
   toOnnx(options?: OnnxExportOptions): Promise<{ readonly model: Uint8Array; readonly external?: Uint8Array }>
+  /** What is computed, as an ONNX graph without the values of variables, which are inputs: equal for equal computations. */
+  graph(): Promise<Uint8Array>
   /** Variables that are updated in place. */
   readonly inPlace: readonly Variable[]
   readonly trace: Trace
@@ -158,6 +160,10 @@ class CompiledProgram<I extends Inputs, R extends Results> implements Program<I,
     return encodeOnnx(await this.#emit(new Set(this.#used().filter((variable) => !assigned.has(variable)))), options)
   }
 
+  async graph(): Promise<Uint8Array> {
+    return encodeOnnx(await this.#emit(new Set())).model
+  }
+
   async dispose(): Promise<void> {
     if (this.#disposed) return
     this.#disposed = true
@@ -180,6 +186,7 @@ class CompiledProgram<I extends Inputs, R extends Results> implements Program<I,
     const embedded = this.#used().filter((variable) => frozen && !fed.has(variable))
     const mapped = mappedValues(embedded, device)
     const { model } = encodeOnnx(await this.#emit(new Set(embedded), mapped.values))
+    for (const source of mapped.sources) await source.checkPath?.()
     return device.load(model, {
       optimization: optimization ?? defaultOptimization(this.trace),
       ...(mapped.folder !== undefined && { externalFolder: mapped.folder }),

@@ -13,6 +13,11 @@ function treePath(tokens: readonly number[], slot: number): number[] {
   return slot < 0 ? [] : [...treePath(tokens, treeParents[slot]!), tokens[slot]!]
 }
 
+/** Every choice of some items, in every order. */
+function ordersOf(items: readonly number[]): number[][] {
+  return [[], ...items.flatMap((item) => ordersOf(items.filter((other) => other !== item)).map((order) => [item, ...order]))]
+}
+
 const cached = {
   'cached equals uncached': async (bench) => {
     const tokens = bench.tokens(12)
@@ -143,6 +148,20 @@ const batches = {
     await extend([c, a], y)
     await bench.expectHolds(a, [...bench.tokens(3, 1), ...x, ...y], 'a')
     await bench.expectHolds(c, [...bench.tokens(2, 3), ...x, ...y], 'c')
+  },
+  'any rows may go together, in any order': async (bench) => {
+    const orders = ordersOf([0, 1, 2, 3])
+    const held = [0, 1, 2, 3].map((row) => bench.tokens(2, row))
+    const states = await Promise.all(held.map((tokens) => bench.open(tokens)))
+    for (const [i, order] of orders.filter(({ length }) => length > 1).entries()) {
+      // One position each; rewound, so that contexts stay short.
+      const token = bench.tokens(1, 100 + i)
+      const batch = order.map((row) => ({ state: states[row]!, tokens: token }))
+      const outputs = await bench.stepper.extend(batch, { keep: 'scratch', logits: 'last' })
+      const row = order[i % order.length]!
+      bench.expectClose(outputs[i % order.length]!.logits, await bench.fresh([...held[row]!, ...token]), `rows ${order}`)
+    }
+    for (const [row, state] of states.entries()) await bench.expectHolds(state, held[row]!, `row ${row}`)
   },
   'calls made without waiting equal calls one after another': async (bench) => {
     const states = await Promise.all([bench.open(), bench.open()])

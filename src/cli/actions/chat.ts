@@ -1,26 +1,29 @@
 import process from 'node:process'
-import { DataError, OptionError } from '../../base/errors.ts'
+import { ContextError, DataError, NextxError, OptionError } from '../../base/errors.ts'
 import { type ChatSession, type FinishReason, type GenerateTextOptions, openChatSession } from '../../decode/index.ts'
 import { type ChatFormat, readChatFormat, readTemplateFile, type TextModel } from '../../systems/index.ts'
 import { type ChatTokenizer, chatTemplate, encodeChat } from '../../tokenizers/index.ts'
 import type { ChatFlags } from '../chat.ts'
+import { contextOf } from '../context-flags.ts'
 import { Exit, interruptible, type PartRunner } from '../exit.ts'
 import { decimals, thousands } from '../format.ts'
 import { modelPath, withModel } from '../model.ts'
 import { readLines } from '../stdin.ts'
-import { note, styled, write, writeJsonLine } from '../terminal.ts'
+import { note, noteError, styled, write, writeJsonLine } from '../terminal.ts'
 
 /** `nextx chat`. */
 export async function chatAction(name: string, flags: ChatFlags): Promise<void> {
   await interruptible(async (signal, runPart) => {
     const format = await formatOf(name, flags)
-    await withModel(name, flags, async (model) => {
-      const chat = openSession(model, format, flags)
-      try {
-        await converse(chat, { ...flags, stop: [...format.stop, ...(flags.stop ?? [])] }, signal, runPart)
-      } finally {
-        await chat[Symbol.asyncDispose]()
-      }
+    await withModel(name, { ...flags, ...contextOf(flags), signal }, async (model) => {
+      await converse({
+        open: () => openSession(model, format, flags),
+        lines: readLines('a message', signal),
+        flags: { ...flags, stop: [...format.stop, ...(flags.stop ?? [])] },
+        onTerminal: process.stdin.isTTY === true && process.stdout.isTTY === true,
+        signal,
+        runPart,
+      })
     })
   })
 }
@@ -56,23 +59,48 @@ function openSession(model: TextModel, format: ChatFormat, { systemPrompt }: Cha
   })
 }
 
-async function converse(chat: ChatSession, flags: ChatFlags, signal: AbortSignal, runPart: PartRunner): Promise<void> {
-  const prompt = () => {
-    if (process.stdin.isTTY && process.stdout.isTTY) write('> ')
-  }
-  prompt()
-  for await (const line of readLines('a message', signal)) {
-    if (line.trim() !== '') await runPart((part) => answer(chat, line, flags, part)).catch(unlessStopped(signal))
-    prompt()
-  }
-  if (process.stdin.isTTY && process.stdout.isTTY) write('\n')
+export interface Conversation {
+  readonly open: () => ChatSession
+  readonly lines: AsyncIterable<string>
+  readonly flags: ChatFlags
+  /** Whether somebody reads the answers as they come, and can say something else after an error. */
+  readonly onTerminal: boolean
+  readonly signal: AbortSignal
+  readonly runPart: PartRunner
 }
 
-/** An answer that was stopped is no end of the conversation, unless the whole was. */
-function unlessStopped(signal: AbortSignal): (error: unknown) => void {
-  return (error) => {
-    if (!(error instanceof Exit) || signal.aborted) throw error
+/** The line that begins a new conversation. */
+const newConversation = '/new'
+
+/** Answers line after line. */
+export async function converse({ open, lines, flags, onTerminal, signal, runPart }: Conversation): Promise<void> {
+  const prompt = () => {
+    if (onTerminal) write('> ')
   }
+  let chat = open()
+  try {
+    prompt()
+    for await (const line of lines) {
+      if (line.trim() === newConversation) {
+        await chat[Symbol.asyncDispose]()
+        chat = open()
+      } else if (line.trim() !== '') {
+        await runPart((part) => answer(chat, line, flags, part)).catch((error) => goOn(error, signal.aborted, onTerminal))
+      }
+      prompt()
+    }
+    if (onTerminal) write('\n')
+  } finally {
+    await chat[Symbol.asyncDispose]()
+  }
+}
+
+/** An answer that was stopped is no end of the conversation, unless the whole was; nor, on a terminal, is one that cannot be given. */
+function goOn(error: unknown, stopped: boolean, onTerminal: boolean): void {
+  if (stopped || !(error instanceof Exit || (onTerminal && error instanceof NextxError))) throw error
+  if (error instanceof Exit) return
+  noteError(error.message)
+  if (error instanceof ContextError) note(`${newConversation} begins a new conversation`)
 }
 
 interface Answer {
@@ -103,7 +131,8 @@ async function answer(chat: ChatSession, message: string, flags: ChatFlags, sign
 
 /** What the library takes of them. */
 function optionsOf(flags: ChatFlags): GenerateTextOptions {
-  const { systemPrompt: _system, template: _template, json: _json, stats: _stats, threads: _threads, ...options } = flags
+  const { systemPrompt: _system, template: _template, json: _json, stats: _stats, threads: _threads, ...others } = flags
+  const { context: _context, ropeScaling: _scaling, ...options } = others
   return { seed: crypto.getRandomValues(new Uint32Array(1))[0]!, ...options }
 }
 

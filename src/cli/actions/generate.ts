@@ -8,6 +8,7 @@ import {
   generateText,
   type TokenLogProb,
 } from '../../decode/index.ts'
+import { contextOf } from '../context-flags.ts'
 import { interruptible } from '../exit.ts'
 import { decimals, thousands } from '../format.ts'
 import type { GenerateFlags } from '../generate.ts'
@@ -29,7 +30,7 @@ interface Generated {
 export async function generateAction(name: string, promptArgument: string | undefined, flags: GenerateFlags): Promise<void> {
   await interruptible(async (signal) => {
     const prompt = await readPrompt(promptArgument, signal)
-    await withModel(name, flags, async (model) => {
+    await withModel(name, { ...flags, ...contextOf(flags), signal }, async (model) => {
       const seed = flags.seed ?? drawSeed()
       const pieces = generateText(model.stepper, model.tokenizer, prompt, { ...optionsOf(flags), seed, signal })
       const generated: Generated = { text: '', tokens: [], first: 0, last: 0, finish: undefined }
@@ -59,7 +60,8 @@ function drawSeed(): number {
 
 /** What the library takes of them. */
 export function optionsOf(flags: GenerateFlags): GenerateTextOptions {
-  const { topLogprobs, echo: _echo, json: _json, stats: _stats, threads: _threads, ...options } = flags
+  const { topLogprobs, echo: _echo, json: _json, stats: _stats, threads: _threads, ...others } = flags
+  const { context: _context, ropeScaling: _scaling, ...options } = others
   return { ...options, ...(topLogprobs !== undefined && { topLogProbs: topLogprobs }) }
 }
 

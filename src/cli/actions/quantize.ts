@@ -1,6 +1,6 @@
 import { bytesPerElement, elementCount } from '../../base/dtype.ts'
-import { DataError } from '../../base/errors.ts'
-import { namedVariables, type QuantizedReport } from '../../nn/index.ts'
+import { DataError, OptionError } from '../../base/errors.ts'
+import { matricesIn, namedVariables, type QuantizedReport } from '../../nn/index.ts'
 import { exists } from '../../platform/files.ts'
 import { quantizeText, saveModel, scoreText, type TextModel, type TextScore } from '../../systems/index.ts'
 import { interruptible } from '../exit.ts'
@@ -30,11 +30,12 @@ export async function quantizeAction(name: string, flags: QuantizeFlags): Promis
     if (await exists(flags.out)) throw new DataError(`'${flags.out}' exists already`, { fix: 'give another folder with --out' })
     const text = await textOf(flags.text, signal)
     const calibration = await textOf(flags.calibration, signal)
-    const outcome = await withModel(name, flags, async (model) => {
+    const outcome = await withModel(name, { ...flags, weights: 'float32', signal }, async (model) => {
+      const kept = keptMatrices(model, flags.keep)
       const sizeBefore = byteSizeOf(model)
       const before = text === undefined ? undefined : await scored(model, text, signal)
       const started = performance.now()
-      const matrices = await quantized(model, flags, calibration, signal)
+      const matrices = await quantized(model, { ...flags, kept }, calibration, signal)
       const seconds = (performance.now() - started) / 1000
       await saveModel(model, flags.out)
       const after = text === undefined ? undefined : await scored(model, text, signal)
@@ -59,12 +60,17 @@ function methodOf({ method, calibration }: QuantizeFlags): 'nearest' | 'gptq' {
   return method ?? (calibration === undefined ? 'nearest' : 'gptq')
 }
 
-async function quantized(model: TextModel, flags: QuantizeFlags, calibration: string | undefined, signal: AbortSignal) {
+async function quantized(
+  model: TextModel,
+  flags: QuantizeFlags & { readonly kept: ReadonlySet<string> },
+  calibration: string | undefined,
+  signal: AbortSignal,
+) {
   const bar = openBar('quantising', 'matrices')
   try {
     return await quantizeText(model, {
       ...{ bits: flags.bits, blockSize: flags.block, method: methodOf(flags), clip: flags.clip, signal },
-      selects: (matrix) => !flags.keep.some((part) => matrix.includes(part)),
+      selects: (matrix) => !flags.kept.has(matrix),
       ...(calibration !== undefined && { calibration, calibrationTokens: flags.calibrationTokens }),
       onProgress: (done, total) => bar.show(done, total),
     })
@@ -80,6 +86,22 @@ async function scored(model: TextModel, text: string, signal: AbortSignal): Prom
   } finally {
     bar.close()
   }
+}
+
+/** Names of the matrices that have one of the parts in the path of any place where they stand. */
+function keptMatrices({ network }: TextModel, parts: readonly string[]): ReadonlySet<string> {
+  const matrices = matricesIn(network)
+  const having = (part: string) => matrices.filter(({ places }) => places.some(({ path }) => path.includes(part)))
+  const strange = parts.find((part) => having(part).length === 0)
+  if (strange !== undefined) {
+    throw new OptionError(`--keep ${strange}: no matrix has it in its name`, {
+      expected: `parts of names such as ${matrices
+        .slice(0, 8)
+        .map(({ name }) => name)
+        .join(', ')}`,
+    })
+  }
+  return new Set(parts.flatMap(having).map(({ name }) => name))
 }
 
 /** Of all weights, as they are kept. */

@@ -1,4 +1,5 @@
 import { scoreText, type TextScore } from '../../systems/index.ts'
+import { contextOf } from '../context-flags.ts'
 import { interruptible } from '../exit.ts'
 import { decimals, table, thousands } from '../format.ts'
 import { withModel } from '../model.ts'
@@ -12,7 +13,7 @@ import { writeJson, writeLines } from '../terminal.ts'
 export async function scoreAction(name: string, file: string, flags: ScoreFlags): Promise<void> {
   await interruptible(async (signal) => {
     const text = file === '-' ? await readStdin('the text', signal) : await readText(file)
-    const score = await withModel(name, flags, async (model) => {
+    const score = await withModel(name, { ...flags, ...contextOf(flags), signal }, async (model) => {
       const bar = openBar('scoring', 'tokens')
       try {
         return await scoreText(model, text, { signal, onProgress: (done, total) => bar.show(done, total) })

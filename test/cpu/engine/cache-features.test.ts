@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { FormatError, MismatchError, NextxError, OptionError } from '../../../src/base/errors.ts'
+import { FormatError, MismatchError, NextxError, OptionError, RuntimeError } from '../../../src/base/errors.ts'
 import { createRng } from '../../../src/base/rng.ts'
 import { causal } from '../../../src/base/visibility.ts'
 import { embed, openRecomputeStepper, openStepper, type StepperOptions } from '../../../src/engine/index.ts'
@@ -79,6 +79,8 @@ describe.each(Object.entries(ways))('a saved state of a %s cache', (_name, optio
     await expect(stepper.restore(bytes.slice(0, -1))).rejects.toThrow(FormatError)
     await using strange = openStepper(await decoderOf(2, rotary(), 3), { device, ...options })
     await expect(strange.restore(bytes)).rejects.toThrow(/other weights/)
+    await using turned = openStepper(await decoderOf(2, rotary({ base: 500 })), { device, ...options })
+    await expect(turned.restore(bytes), 'the same weights with other settings').rejects.toThrow(MismatchError)
     expect([stepper.memory().states, strange.memory().states]).toEqual([1, 0])
   })
 })
@@ -177,6 +179,8 @@ describe.each([
     expect(worst).toBeGreaterThan(0)
     expect(worst).toBeLessThan(tolerance)
     expect(narrow.bytesOf(b) / wide.bytesOf(a)).toBe(share)
+    const { cacheBytes, reservedBytes } = wide.memory()
+    expect([cacheBytes, reservedBytes >= cacheBytes]).toEqual([wide.bytesOf(a), true])
   })
 
   it('refuses to grow in place', async () => {
@@ -256,4 +260,36 @@ it.each(['growing', 'writing'] as const)('hidden states of tapped layers are wha
   )
   expect(Math.max(...vector!.map((x, i) => Math.abs(x - mean[i]!)))).toBeLessThan(1e-4)
   await program.dispose()
+})
+
+it('a restoration or a forgetting that fails half-way changes nothing, and keeps no state', async () => {
+  const decoder = await decoderOf(2)
+  await using whole = openStepper(decoder, { device })
+  const saved = await whole.open()
+  await whole.extend([{ state: saved, tokens: tokens(9) }], append)
+  const bytes = await whole.save(saved)
+  let left = Number.POSITIVE_INFINITY
+  const failing = new Proxy(device, {
+    get(target, name) {
+      const value = Reflect.get(target, name) as unknown
+      if (typeof value !== 'function') return value
+      return (...given: unknown[]) => {
+        if ((name === 'write' || name === 'run') && left-- <= 0) return Promise.reject(new RuntimeError('out of luck'))
+        return (value as (...given: unknown[]) => unknown).apply(target, given)
+      }
+    },
+  })
+  await using stepper = openStepper(decoder, { device: failing })
+  const state = await stepper.open()
+  await stepper.extend([{ state, tokens: tokens(9) }], append)
+  left = 3
+  await expect(stepper.restore(bytes)).rejects.toThrow('out of luck')
+  expect(stepper.memory().states).toBe(1)
+  left = 1
+  await expect(stepper.forget(state, { start: 2, count: 3 })).rejects.toThrow('out of luck')
+  left = Number.POSITIVE_INFINITY
+  expect(state.length).toBe(9)
+  const [found] = await stepper.extend([{ state, tokens: [3] }], append)
+  const [expected] = await whole.extend([{ state: saved, tokens: [3] }], append)
+  expect(found!.logits).toEqual(expected!.logits)
 })

@@ -107,6 +107,7 @@ describe('an engine over a small model', () => {
     )
     await engine.drain()
     expect(engine.stats().cancelled).toBeGreaterThan(20)
+    expect(engine.stats().retried, 'batches that the stepper failed').toBe(0)
     expect(engine.check()).toEqual([])
     expect(stepper.memory().states).toBe(before)
   })

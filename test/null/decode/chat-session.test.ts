@@ -94,6 +94,23 @@ describe.each(Object.entries(steppers))('a conversation on a stepper %s', (_, op
   })
 })
 
+test('a prompt that is aborted keeps the pieces that were fed, and goes on behind them', async () => {
+  const controller = new AbortController()
+  const stepper = new StubStepper(258, 2000, (tokens) => hashedLogits(258)(tokens.slice(-5)))
+  const feed = stepper.extend.bind(stepper)
+  stepper.extend = (batch, options) => {
+    if (stepper.calls.length === 2) controller.abort(new Error('enough'))
+    return feed(batch, options)
+  }
+  const chat = openChatSession(stepper, byteTokenizer, { encode })
+  const message = 'x'.repeat(1000)
+  await expect(say(chat, message, { signal: controller.signal })).rejects.toThrow('enough')
+  expect([stepper.calls, chat.turns]).toEqual([[256, 256], []])
+  await say(chat, message)
+  expect(chat.reusedTokens).toBe(512)
+  expect(stepper.calls.slice(2, 4)).toEqual([256, chat.promptTokens - 768])
+})
+
 test('a stop text is no part of the answer', async () => {
   const stepper = new StubStepper(258, 400, (tokens) =>
     Float32Array.from({ length: 258 }, (_, id) => Number(id === Buffer.from('a:ok</>')[tokens.length - 13])),

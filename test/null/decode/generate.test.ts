@@ -6,7 +6,7 @@ import { generate } from '../../../src/decode/generate.ts'
 import { applyRules, type LogitsRule, logSoftmax } from '../../../src/decode/logits.ts'
 import { logitsRules } from '../../../src/decode/pipeline.ts'
 import { sampleToken } from '../../../src/decode/sample.ts'
-import type { Extension, Outputs } from '../../../src/decode/stepper.ts'
+import type { ExtendOptions, Extension, Outputs } from '../../../src/decode/stepper.ts'
 import { temperature } from '../../../src/decode/truncation.ts'
 import { chiSquare, chiSquareLimit } from '../rng-statistics.ts'
 import { bigramLogits, hashedLogits, type StubState, StubStepper } from './stub-stepper.ts'
@@ -54,6 +54,16 @@ describe('generate', () => {
     await collect({ maxTokens: 4 }, { stepper })
     expect(stepper.calls).toEqual([3, 1, 1, 1])
     expect(stepper.openStates).toBe(0)
+  })
+
+  it('feeds a long prompt in pieces, cut where an engine cuts it', async () => {
+    const prompt = Array.from({ length: 600 }, (_, i) => i % 8)
+    const logitsOf = (tokens: readonly number[]) => hashedLogits(8)(tokens.slice(-5))
+    const stepper = new StubStepper(8, 700, logitsOf)
+    const generated = await collect({ maxTokens: 2, seed: 3 }, { stepper, prompt })
+    expect(stepper.calls).toEqual([256, 256, 88, 1])
+    const likelihood = logSoftmax(Float32Array.from(logitsOf(prompt)))
+    expect(generated[0]!.logProb).toBe(likelihood[generated[0]!.token])
   })
 
   it('does not depend on its company', async () => {
@@ -208,6 +218,21 @@ describe('leaving early', () => {
     const stepper = new SlowStepper()
     await expect(collect({ ...forever, signal: controller.signal }, { stepper })).rejects.toThrow('late')
     expect(stepper.calls.length).toBe(3)
+    expect(stepper.openStates).toBe(0)
+  })
+
+  it('an abort during a long prompt is heard after the piece at hand, even when the stepper does not listen', async () => {
+    const controller = new AbortController()
+    class SlowStepper extends StubStepper {
+      override async extend(batch: readonly Extension<StubState>[], options: ExtendOptions): Promise<Outputs[]> {
+        if (this.calls.length === 1) controller.abort(new Error('late'))
+        return super.extend(batch, { keep: options.keep, logits: options.logits })
+      }
+    }
+    const stepper = new SlowStepper(8, 2000)
+    const prompt = new Array(1500).fill(1)
+    await expect(collect({ signal: controller.signal }, { stepper, prompt })).rejects.toThrow('late')
+    expect(stepper.calls).toEqual([256, 256])
     expect(stepper.openStates).toBe(0)
   })
 
