@@ -17,7 +17,11 @@ export const bench: Bench = {
   async run({ quick }): Promise<Findings> {
     const matches = quick
       ? allMatches(['15M'], ['f32', 'q8_0', 'q4_0'], [1])
-      : allMatches(['15M', '110M', '410M', '1B'], ['f32', 'q8_0', 'q4_0', 'q4, block 128'], [1, 2])
+      : [
+          ...allMatches(['15M', '110M'], ['f32', 'q8_0', 'q4_0', 'q4, block 128'], [1, 2]),
+          ...allMatches(['410M'], ['f32', 'q8_0', 'q4, block 128'], [1]),
+          ...allMatches(['1B'], ['q8_0', 'q4_0'], [1]),
+        ]
     const bandwidth = new Map<number, Bandwidth>()
     for (const threads of new Set(matches.map((match) => match.threads)))
       bandwidth.set(threads, await readBandwidth(threads, quick ? 3 : 15))

@@ -24,7 +24,7 @@ import { type CachedExtension, type Lane, laneOf, packLanes } from './lanes.ts'
 import { OutputCutter } from './output-cutter.ts'
 import { fewestMoves } from './row-moves.ts'
 import { decodeSnapshot, encodeSnapshot, fingerprint, snapshotData } from './snapshot.ts'
-import { checkDecoder, checkStepperOptions, type OwnedStepper, type StepperOptions } from './stepper-options.ts'
+import { checkDecoder, checkStepperOptions, type OwnedStepper, type StepperMemory, type StepperOptions } from './stepper-options.ts'
 import { compileWriting } from './writing-program.ts'
 
 /** A stepper that keeps keys and values of every position, so that single ones can be dropped. */
@@ -86,9 +86,10 @@ class CachedStepper implements CacheStepper<CachedState> {
     this.#program = compile(decoder, { device, frozen, storage, taps, cache: this.#cache })
   }
 
-  memory(): { states: number; cacheBytes: number } {
+  memory(): StepperMemory {
     const cacheBytes = [...this.#states].reduce((total, state) => total + this.bytesOf(state), 0)
-    return { states: this.#states.size, cacheBytes }
+    const reservedBytes = this.#cache.rows * this.#cache.capacity * this.#cache.slotBytes
+    return { states: this.#states.size, cacheBytes, reservedBytes }
   }
 
   bytesOf({ used }: CachedState): number {

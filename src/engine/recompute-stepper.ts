@@ -19,7 +19,7 @@ import {
 } from './extension.ts'
 import { compileForward } from './forward-program.ts'
 import { decodeSnapshot, encodeSnapshot, fingerprint, snapshotData } from './snapshot.ts'
-import { checkDecoder, checkStepperOptions, type OwnedStepper, type StepperOptions } from './stepper-options.ts'
+import { checkDecoder, checkStepperOptions, type OwnedStepper, type StepperMemory, type StepperOptions } from './stepper-options.ts'
 
 class RecomputeState implements StepperState {
   readonly tokens: number[] = []
@@ -65,8 +65,8 @@ class RecomputeStepper implements OwnedStepper<RecomputeState> {
     this.#program = compileForward(decoder, options)
   }
 
-  memory(): { states: number; cacheBytes: number } {
-    return { states: this.#states, cacheBytes: 0 }
+  memory(): StepperMemory {
+    return { states: this.#states, cacheBytes: 0, reservedBytes: 0 }
   }
 
   /** 4 bytes a token: all that it keeps. */

@@ -16,7 +16,7 @@ import {
 import { wantedCount } from './lanes.ts'
 import { RowStore } from './row-store.ts'
 import { decodeSnapshot, encodeSnapshot, fingerprint, snapshotData } from './snapshot.ts'
-import { checkStepperOptions, type OwnedStepper, type StepperOptions } from './stepper-options.ts'
+import { checkStepperOptions, type OwnedStepper, type StepperMemory, type StepperOptions } from './stepper-options.ts'
 
 /** A network that reads one token at a time into a state of fixed size. */
 export interface RecurrentDecoder {
@@ -81,9 +81,9 @@ class RecurrentStepper implements OwnedStepper<RecurrentState> {
     this.#program = compileStep(decoder, this.#rows, { device, frozen })
   }
 
-  memory(): { states: number; cacheBytes: number } {
+  memory(): StepperMemory {
     const cacheBytes = [...this.#states].reduce((total, state) => total + this.bytesOf(state), 0)
-    return { states: this.#states.size, cacheBytes }
+    return { states: this.#states.size, cacheBytes, reservedBytes: this.#rows.bytes }
   }
 
   bytesOf({ scratch }: RecurrentState): number {

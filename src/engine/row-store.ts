@@ -17,6 +17,11 @@ export class RowStore {
     this.variable = variable({ name: 'state', shape: ['B', size] })
   }
 
+  /** Of all rows, taken or not. */
+  get bytes(): number {
+    return 4 * this.#rows * this.#size
+  }
+
   /** The index of a free row, with zeros in it. */
   async take(): Promise<number> {
     if (this.#free.length === 0) await this.#grow(Math.max(1, 2 * this.#rows))

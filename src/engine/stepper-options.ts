@@ -26,10 +26,19 @@ export interface StepperOptions {
   readonly taps?: readonly number[]
 }
 
+export interface StepperMemory {
+  readonly states: number
+  readonly cacheBytes: number
+  readonly reservedBytes: number
+}
+
 /** A stepper that owns native memory. */
 export interface OwnedStepper<State extends StepperState = StepperState> extends Stepper<State>, AsyncDisposable {
-  /** Open states, and the bytes of their slots. */
-  memory(): { readonly states: number; readonly cacheBytes: number }
+  /**
+   * Open states, the bytes of what they hold, and the bytes of the room that there is for states. Room that nothing was written to takes no memory
+   * where the system gives pages lazily; it grows with the number of states and is kept for the next ones.
+   */
+  memory(): StepperMemory
   /** Bytes that one state's slots take. */
   bytesOf(state: State): number
   /** What a state holds, scratch left out, for `restore` of a stepper with the same weights. */

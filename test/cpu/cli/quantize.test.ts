@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
+import { writeGguf } from '../../../bench/lib/gguf-writer.ts'
 import { runCli } from '../../null/cli/spawn-cli.ts'
 import { Workspace } from './model-folders.ts'
 
@@ -42,6 +43,18 @@ test('with a calibration text and kept matrices, as a table', async () => {
   expect(quantization).toEqual({ bits: 4, blockSize: 128, except: { 'model.embed_tokens.weight': null } })
 })
 
+test('a GGUF file is widened first, and a head that shares the embeddings is kept by its own name', async () => {
+  const sizes = { contextLength: 64, width: 64, layers: 1, heads: 4, keyValueHeads: 2, headWidth: 16, hidden: 96 }
+  const [path, out] = [join(workspace.path, 'blocks.GGUF'), join(workspace.path, 'from-gguf')]
+  await writeGguf(path, { architecture: 'llama', ...sizes, vocabularySize: 352, tiedHead: true }, { type: 'q4_0' })
+  const { code, stderr } = await runCli(['quantize', path, '--bits', '8', '--keep', 'lm_head', '--out', out])
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+  const { quantization } = JSON.parse(readFileSync(join(out, 'config.json'), 'utf8')) as { quantization: object }
+  expect(quantization).toEqual({ bits: 8, blockSize: 32, except: { 'model.embed_tokens.weight': null } })
+  const again = await runCli(['quantize', out, '--out', join(workspace.path, 'again')])
+  expect(again).toMatchObject({ code: 1, stderr: expect.stringMatching(/the model is quantised already/) as string })
+})
+
 describe('is refused', () => {
   const out = join(workspace.path, 'never')
   test.each([
@@ -52,6 +65,12 @@ describe('is refused', () => {
     ['two texts in one stdin', ['--calibration', '-', '--text', '-'], 2, /stdin cannot be both texts/],
     ['a missing text', ['--text', 'no-such-file'], 1, /cannot read 'no-such-file'/],
     ['nothing to quantise', ['--keep', 'weight'], 1, /no matrix is selected/],
+    [
+      'a part that is in no name',
+      ['--keep', 'lm_head', 'nosuch'],
+      1,
+      /--keep nosuch: no matrix has it in its name; .*model\.embed/,
+    ],
   ])('%s', async (_name, args, code, message) => {
     const result = await runCli(['quantize', 'stories260K', '--out', out, ...args])
     expect(result).toMatchObject({ code, stdout: '', stderr: expect.stringMatching(message) as string })

@@ -179,6 +179,8 @@ describe.each([
     expect(worst).toBeGreaterThan(0)
     expect(worst).toBeLessThan(tolerance)
     expect(narrow.bytesOf(b) / wide.bytesOf(a)).toBe(share)
+    const { cacheBytes, reservedBytes } = wide.memory()
+    expect([cacheBytes, reservedBytes >= cacheBytes]).toEqual([wide.bytesOf(a), true])
   })
 
   it('refuses to grow in place', async () => {

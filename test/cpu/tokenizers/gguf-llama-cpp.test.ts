@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { readGguf } from '../../../src/formats/index.ts'
@@ -6,6 +5,7 @@ import { openFileSource } from '../../../src/platform/file-source.ts'
 import { type GgufMetadata, type NamedTokenizer, tokenizerFromGguf } from '../../../src/tokenizers/index.ts'
 import { gpt2Metadata, llamaMetadata, writeVocabularyFile } from '../../null/tokenizers/gguf-metadata.ts'
 import { anyText } from '../../null/tokenizers/texts.ts'
+import { publishedData } from '../../published-data.ts'
 import { type LlamaCpp, startLlamaCpp } from './llama-cpp.ts'
 
 const words = fc.constantFrom(
@@ -99,9 +99,12 @@ test("gives llama.cpp's ids with Llama 2's vocabulary", async () => {
   await compare(tokenizerFromGguf(bare), bare)
 }, 60_000)
 
-test("gives llama.cpp's ids for stories260K", async () => {
-  const path = `${process.env.NEXTX_DATA}/models/lm-stories260K/stories260K-f32.gguf`
-  if (!existsSync(path)) return console.info('skipped: NEXTX_DATA does not lead to stories260K-f32.gguf')
-  await using file = await openFileSource(path)
-  await compare(tokenizerFromGguf((await readGguf(file)).metadata), path)
-}, 60_000)
+const stories = publishedData('models/lm-stories260K/stories260K-f32.gguf')
+test.runIf(stories)(
+  "gives llama.cpp's ids for stories260K",
+  async () => {
+    await using file = await openFileSource(stories!)
+    await compare(tokenizerFromGguf((await readGguf(file)).metadata), stories!)
+  },
+  60_000,
+)

@@ -10,13 +10,14 @@ const published = [
   ['phi-3', llamaMetadata],
 ] as const
 
-test.each(published)("gives llama.cpp's ids (%s)", (name, metadata) => {
+for (const [name, metadata] of published) {
   const cases = readVectors(name)
-  if (cases === undefined) return console.info(`skipped: NEXTX_DATA does not lead to the test vectors of ${name}`)
-  const tokenizer = tokenizerFromGguf(metadata())
-  for (const { text, ids } of cases) expect(tokenizer.encode(text)).toEqual(ids)
-  expect(cases).toHaveLength(47)
-})
+  test.runIf(cases)(`gives llama.cpp's ids (${name})`, () => {
+    const tokenizer = tokenizerFromGguf(metadata())
+    for (const { text, ids } of cases!) expect(tokenizer.encode(text)).toEqual(ids)
+    expect(cases).toHaveLength(47)
+  })
+}
 
 describe('byte-level vocabularies', () => {
   test('control tokens and ends of turns are no text, user-defined tokens are', () => {

@@ -1,7 +1,8 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { LlamaTokenizer } from 'llama-tokenizer-js'
 import { byteAlphabet } from '../../../src/tokenizers/huggingface/decoder.ts'
 import { type Piece, readTok512, type SentencePieceOptions } from '../../../src/tokenizers/index.ts'
+import { publishedData } from '../../published-data.ts'
 
 const root = new URL('../../../', import.meta.url)
 
@@ -136,10 +137,11 @@ export interface Vectors {
   readonly cases: { readonly text: string; readonly ids: readonly number[] }[]
 }
 
-/** llama.cpp's test vectors; undefined where NEXTX_DATA does not lead to them. */
+/** llama.cpp's test vectors; undefined, which is printed, where they are not. */
 export function readVectors(name: string): Vectors['cases'] | undefined {
-  const path = `${process.env.NEXTX_DATA}/models/ggml-tokenizer-testvectors/ggml-vocab-${name}.gguf`
-  if (!existsSync(`${path}.inp`)) return undefined
+  const folder = publishedData('models/ggml-tokenizer-testvectors')
+  if (folder === undefined) return undefined
+  const path = `${folder}/ggml-vocab-${name}.gguf`
   const ids = readFileSync(`${path}.out`, 'utf8').split('\n')
   return readFileSync(`${path}.inp`, 'utf8')
     .split('\n__ggml_vocab_test__\n')
@@ -163,8 +165,8 @@ export function writeTok512(pieces: readonly Piece[]): Uint8Array {
   return file
 }
 
-/** tok512.bin itself, where NEXTX_DATA leads to it. */
+/** tok512.bin itself; undefined, which is printed, where it is not. */
 export function readRealTok512(): Piece[] | undefined {
-  const path = `${process.env.NEXTX_DATA}/models/lm-stories260K/tok512.bin`
-  return existsSync(path) ? readTok512(readFileSync(path)) : undefined
+  const path = publishedData('models/lm-stories260K/tok512.bin')
+  return path === undefined ? undefined : readTok512(readFileSync(path))
 }
