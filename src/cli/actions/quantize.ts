@@ -88,21 +88,19 @@ async function scored(model: TextModel, text: string, signal: AbortSignal): Prom
   }
 }
 
-/** Names of the matrices that have one of the parts in the path of any place where they stand. */
+/** Names of the matrices that have one of the parts in their name; a head without a matrix of its own has that of the embeddings. */
 function keptMatrices({ network }: TextModel, parts: readonly string[]): ReadonlySet<string> {
-  const matrices = matricesIn(network)
-  const having = (part: string) => matrices.filter(({ places }) => places.some(({ path }) => path.includes(part)))
+  const names = matricesIn(network).map(({ name }) => name)
+  const isShared = (name: string) => name === 'model.embed_tokens.weight' && !names.includes(headName)
+  const having = (part: string) => names.filter((name) => name.includes(part) || (isShared(name) && headName.includes(part)))
   const strange = parts.find((part) => having(part).length === 0)
-  if (strange !== undefined) {
-    throw new OptionError(`--keep ${strange}: no matrix has it in its name`, {
-      expected: `parts of names such as ${matrices
-        .slice(0, 8)
-        .map(({ name }) => name)
-        .join(', ')}`,
-    })
-  }
-  return new Set(parts.flatMap(having).map(({ name }) => name))
+  if (strange === undefined) return new Set(parts.flatMap(having))
+  throw new OptionError(`--keep ${strange}: no matrix has it in its name`, {
+    expected: `parts of names such as ${names.slice(0, 8).join(', ')}`,
+  })
 }
+
+const headName = 'lm_head.weight'
 
 /** Of all weights, as they are kept. */
 function byteSizeOf({ network }: TextModel): number {
