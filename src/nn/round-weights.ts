@@ -37,6 +37,14 @@ export class CodeWriter {
     else blocks[place >> 1] = place & 1 ? (blocks[place >> 1]! & 0x0f) | (code << 4) : (blocks[place >> 1]! & 0xf0) | code
     return (code - this.#zero) * scale
   }
+
+  /** `put` for a whole block, from `column` on. */
+  putBlock(row: number, column: number, weights: Float32Array, scale: number): void {
+    const { bits, blockSize, blocks } = this.values
+    const [zero, place] = [this.#zero, row * this.#perRow * blockSize + column]
+    if (bits === 8) for (let i = 0; i < weights.length; i++) blocks[place + i] = nearestCode(weights[i]!, scale, zero)
+    else for (let i = 0; i < weights.length; i++) this.put(row, column + i, weights[i]!, scale)
+  }
 }
 
 function nearestCode(weight: number, scale: number, zero: number): number {
@@ -64,7 +72,7 @@ function roundRow(writer: CodeWriter, row: number, weights: Float32Array, { bits
     const block = weights.subarray(start, start + blockSize)
     const scale = blockScale(block, bits, clip)
     writer.setScale(row, start / blockSize, scale)
-    for (let i = 0; i < block.length; i++) writer.put(row, start + i, block[i]!, scale)
+    writer.putBlock(row, start, block, scale)
   }
 }
 
@@ -97,8 +105,9 @@ export function checkWeights(weights: Float32Array, rows: number, columns: numbe
 
 /** `first`: row of the first weight. */
 function refuseNonFinite(weights: Float32Array, first: number, columns: number): void {
-  const place = weights.findIndex((weight) => !Number.isFinite(weight))
-  if (place < 0) return
+  let place = 0
+  while (place < weights.length && Number.isFinite(weights[place]!)) place++
+  if (place === weights.length) return
   throw new NonFiniteError(`weight ${first + Math.floor(place / columns)}, ${place % columns} is ${weights[place]}`, {
     fix: 'quantise weights that are finite',
   })

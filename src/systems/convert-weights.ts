@@ -17,7 +17,7 @@ export interface Source {
 
 export interface ConvertOptions {
   readonly signal?: AbortSignal
-  /** Bytes of the file that are converted between two turns of the event loop: some ten milliseconds' work. Default 2²⁰. */
+  /** Bytes of the file that are converted between two turns of the event loop: some ten milliseconds' work. Default 2¹⁸. */
   readonly pieceBytes?: number
 }
 
@@ -96,7 +96,7 @@ function hasRows({ stored, placement }: Source): boolean {
 /** A tensor of hundreds of megabytes, converted in one go, would hold up everybody else for seconds. */
 async function eachPiece(
   source: Source,
-  { signal, pieceBytes = 2 ** 20 }: ConvertOptions,
+  { signal, pieceBytes = 2 ** 18 }: ConvertOptions,
   take: (piece: Piece) => Promise<void>,
 ): Promise<void> {
   for (const piece of piecesOf(source, pieceBytes)) {

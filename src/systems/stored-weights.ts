@@ -107,7 +107,12 @@ function quantizePlaces(network: Module, sources: Sources, weights: WeightsOptio
 function formatOf({ stored, placement }: Source, weights: WeightsOption): BlockFormat | undefined {
   if (typeof weights === 'object') return weights
   if (weights === 'float32' || !isBlockType(stored.type) || placement.transpose || placement.add !== undefined) return undefined
-  return twinFormat(stored.type) ?? roundedFormats[stored.type]
+  return keptFormat(stored.type)
+}
+
+/** The blocks that a matrix of a type is kept in. */
+export function keptFormat(type: BlockType): BlockFormat | undefined {
+  return twinFormat(type) ?? roundedFormats[type]
 }
 
 /** For block types without an equal: rounding moves a weight by at most 1/254 of its block's largest. */

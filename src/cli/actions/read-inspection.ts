@@ -1,11 +1,14 @@
 import { bytesPerElement, elementCount } from '../../base/dtype.ts'
-import type { StoredTensors } from '../../base/stored-tensor.ts'
+import type { StorageType, StoredTensors } from '../../base/stored-tensor.ts'
+import { isBlockType } from '../../formats/block-types.ts'
 import { decodeOnnx, type OnnxGraph, type OnnxValue, openSafetensors } from '../../formats/index.ts'
+import { twinFormat } from '../../nn/index.ts'
 import { openFileSource } from '../../platform/file-source.ts'
 import { readFileBytes } from '../../platform/files.ts'
 import { openCheckpoint } from '../../systems/checkpoint.ts'
 import { declaredQuantization, withoutQuantization } from '../../systems/quantization.ts'
 import { systemForConfig } from '../../systems/registry.ts'
+import { keptFormat } from '../../systems/stored-weights.ts'
 import { type Inspection, inspectionOf, type TensorFacts } from './inspection.ts'
 
 /** @throws DataError, FormatError, OptionError as `loadModel` does. */
@@ -16,13 +19,29 @@ export async function readModelInspection(path: string): Promise<Inspection> {
   const options = system.readConfig(withoutQuantization(config)) as Readonly<Record<string, unknown>>
   const { kind, vocabularySize, startToken, endTokens } = await checkpoint.readTokenizer()
   const quantization = declaredQuantization(config)
+  const uses = usesOf(new Set(Array.from(tensors.values(), ({ type }) => type)))
   const facts = {
     system: { id: system.id, source: system.source },
     options,
     ...(quantization !== undefined && { quantization: { ...quantization } }),
+    ...(uses.length > 0 && { weights: Object.fromEntries(uses) }),
     tokenizer: { kind, ids: vocabularySize, start: startToken ?? 'none', end: endTokens.length === 0 ? 'none' : endTokens },
   }
   return inspectionOf('model', facts, factsOf(tensors))
+}
+
+/** How types are used whose values, or size in memory, change when the model is loaded. */
+export function usesOf(types: ReadonlySet<StorageType>): (readonly [type: StorageType, use: string])[] {
+  return [...types].flatMap((type) => {
+    const use = useOf(type)
+    return use === undefined ? [] : [[type, use] as const]
+  })
+}
+
+function useOf(type: StorageType): string | undefined {
+  if (type === 'float16' || type === 'bfloat16') return 'used as float32'
+  const format = isBlockType(type) && twinFormat(type) === undefined ? keptFormat(type) : undefined
+  return format && `rounded to ${format.bits}-bit blocks of ${format.blockSize}`
 }
 
 /** Reads no more of the file than its header. */

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { grouped, inspectionOf, inspectionPage, type TensorFacts } from '../../../src/cli/actions/inspection.ts'
+import { usesOf } from '../../../src/cli/actions/read-inspection.ts'
 import { byteSize, table } from '../../../src/cli/format.ts'
 
 const tensor = (name: string, shape: readonly number[]): TensorFacts => ({
@@ -35,6 +36,14 @@ test('a page counts values and bytes, and lists every tensor when asked to', () 
   expect(page).toHaveLength(8)
   expect(page[5]).toMatch(/^ {2}layers\.\*\.w1\.weight {2}× 2 {2}float32 {2}\[4, 4\] {2}128 B$/)
   expect(inspectionPage(inspection, true)).toHaveLength(10)
+})
+
+test('types that change when a model is loaded say how', () => {
+  expect(usesOf(new Set(['float32', 'bfloat16', 'q8_0', 'q4_0', 'q4_k', 'q6_k', 'uint8']))).toEqual([
+    ['bfloat16', 'used as float32'],
+    ['q4_k', 'rounded to 8-bit blocks of 32'],
+    ['q6_k', 'rounded to 8-bit blocks of 16'],
+  ])
 })
 
 test('columns are as wide as their longest cell', () => {
