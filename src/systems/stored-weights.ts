@@ -29,14 +29,13 @@ export interface LoadWeightsOptions extends ConvertOptions {
   readonly weights: WeightsOption
   /** Whether the runtime may map files: large weights are then never held twice. */
   readonly mapped: boolean
-  /** Called after each tensor. */
+  /** Called after each variable, with bytes of the checkpoint. */
   readonly onProgress?: (loadedBytes: number, totalBytes: number) => void
+  /** Checkpoints of fewer bytes are held in memory: a file would cost more than it saves. Default 2²⁵. */
+  readonly leastMapped?: number
 }
 
 type Sources = ReadonlyMap<string, Source>
-
-/** Checkpoints of fewer bytes are held in memory: a file would cost more than it saves. */
-const leastMapped = 2 ** 25
 
 /**
  * Gives a network the weights of a checkpoint, one tensor at a time. Throws MismatchError, before anything is read, unless every variable gets
@@ -52,7 +51,7 @@ export async function loadStoredWeights(
   const matrices = quantizePlaces(network, sources, options.weights)
   nameVariables(network)
   checkSources(network, sources, matrices)
-  const keeper = await keeperFor(network, sources, options.mapped)
+  const keeper = await keeperFor(network, sources, options)
   try {
     await fill({ network, sources, matrices }, options, keeper)
   } catch (error) {
@@ -150,16 +149,23 @@ function placedShape(shape: readonly number[], { transpose, rows }: Placement): 
 }
 
 /** Files are mapped where they are when no large tensor must be converted: the runtime has the external files of a model in one folder. */
-async function keeperFor(network: Module, sources: Sources, mapped: boolean): Promise<WeightKeeper> {
+async function keeperFor(network: Module, sources: Sources, options: LoadWeightsOptions): Promise<WeightKeeper> {
+  const { mapped, leastMapped = 2 ** 25 } = options
   const variables = namedVariables(network)
-  const bytes = [...sources.values()].reduce((total, { stored }) => total + stored.byteLength, 0)
-  if (!mapped || bytes < leastMapped) return memoryKeeper()
+  if (!mapped || bytesOf([...sources.values()]) < leastMapped) return memoryKeeper()
   const converted = [...sources].filter(([name, source]) => {
     const variable = variables.get(name)
     return variable === undefined || rangeOf(source, variable) === undefined
   })
-  const convertedBytes = converted.reduce((total, [, { stored }]) => total + stored.byteLength, 0)
-  return convertedBytes < leastMapped ? attachingKeeper() : scratchKeeper()
+  return bytesOf(converted.map(([, source]) => source)) < leastMapped ? attachingKeeper() : scratchKeeper()
+}
+
+/** Of the checkpoint's files. A tensor may hold the rows of several variables. */
+function bytesOf(sources: readonly Source[]): number {
+  return sources.reduce((total, { stored: { shape, byteLength }, placement: { transpose, rows } }) => {
+    const share = rows === undefined ? 1 : (rows[1] - rows[0]) / (transpose ? shape.at(-1)! : shape[0]!)
+    return total + Math.round(byteLength * share)
+  }, 0)
 }
 
 async function fill(
@@ -168,14 +174,14 @@ async function fill(
   keeper: WeightKeeper,
 ): Promise<void> {
   const variables = namedVariables(network)
-  const total = [...sources.values()].reduce((sum, { stored }) => sum + stored.byteLength, 0)
+  const total = bytesOf([...sources.values()])
   let loaded = 0
   for (const [name, source] of sources) {
     options.signal?.throwIfAborted()
     const matrix = matrices.get(name)
     if (matrix === undefined) await keepVariable(variables.get(name)!, source, keeper, options)
     else await keepMatrix(matrix, source, keeper, options)
-    loaded += source.stored.byteLength
+    loaded += bytesOf([source])
     options.onProgress?.(loaded, total)
   }
   await keeper.finish()
