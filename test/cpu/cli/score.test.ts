@@ -36,3 +36,23 @@ test.each([
   expect(stderr).toMatch(/^error: [^\n]*\n$/)
   expect(stderr).toContain(problem)
 })
+
+test('another context, as far as the model reaches it', async () => {
+  const file = workspace.file('short.txt', story)
+  const perplexity = async (...args: string[]) => {
+    const { code, stdout, stderr } = await runCli(['score', 'stories260K', file, '--json', ...args])
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    return (JSON.parse(stdout) as { perplexity: number }).perplexity
+  }
+  const plain = await perplexity()
+  // The story has 15 tokens and the start token.
+  expect(await perplexity('--context', '20')).toBe(plain)
+  expect(await perplexity('--context', '10')).not.toBe(plain)
+  expect(await perplexity('--context', '1024', '--rope-scaling', 'linear:2')).not.toBe(plain)
+  const beyond = await runCli(['score', 'stories260K', file, '--context', '513'])
+  expect(beyond).toMatchObject({
+    code: 1,
+    stdout: '',
+    stderr: expect.stringMatching(/a context of 513 .* 512 positions/) as string,
+  })
+})

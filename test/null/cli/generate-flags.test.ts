@@ -6,6 +6,7 @@ const generateAction = vi.hoisted(() => vi.fn())
 vi.mock('../../../src/cli/actions/generate.ts', async (original) => ({ ...(await original<object>()), generateAction }))
 
 const { registerGenerate } = await import('../../../src/cli/generate.ts')
+const { contextOf } = await import('../../../src/cli/context-flags.ts')
 const { optionsOf } = await import('../../../src/cli/actions/generate.ts')
 
 beforeEach(() => generateAction.mockReset())
@@ -54,6 +55,15 @@ test('what only the command line has stays there', async () => {
   expect(await optionsFor('--echo', '--stats', '--threads', '2')).toEqual({})
 })
 
+test.each([
+  ['linear:2', { kind: 'linear', factor: 2 }],
+  ['dynamic:1.5', { kind: 'dynamic', factor: 1.5 }],
+  ['yarn:4', { kind: 'yarn', factor: 4 }],
+])('a context and the scaling %s are for the model, not for what is generated', async (text, rotaryScaling) => {
+  expect(await optionsFor('--context', '2048', '--rope-scaling', text)).toEqual({})
+  expect(contextOf(generateAction.mock.lastCall![2])).toEqual({ context: 2048, rotaryScaling })
+})
+
 test('every option of the library is there, but for those that are code', () => {
   const reached = new Set(cases.map(([, option]) => option))
   const missing = Object.keys(generateOptionNames).filter((name) => !reached.has(name))
@@ -71,6 +81,11 @@ test.each([
   ['--seed', '-1'],
   ['--stop', ''],
   ['--threads', '0'],
+  ['--context', '0'],
+  ['--rope-scaling', 'yarn'],
+  ['--rope-scaling', 'yarn:0'],
+  ['--rope-scaling', 'yarn:2:3'],
+  ['--rope-scaling', 'longrope:2'],
   ['--logit-bias', '13'],
   ['--logit-bias', '13:'],
   ['--logit-bias', '-1:2'],
