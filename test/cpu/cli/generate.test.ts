@@ -137,7 +137,7 @@ test.each([
   ],
   ['a bias for a token that there is not', () => ['stories260K', '', '--logit-bias', '512:1'], 'logitBias'],
   ['a folder without a configuration', () => [workspace.folder('empty')], "cannot read '"],
-  ['a file in place of a folder', () => [workspace.file('file', '')], 'a part of the path is not a folder'],
+  ['a file in place of a folder', () => [workspace.file('file', '')], 'a folder with config.json'],
   ['weights that are cut off', () => [workspace.modelWith('cut', {}, weights.subarray(0, 5000))], 'the file may be truncated'],
   ['weights that are no weights', () => [workspace.modelWith('junk', {}, Buffer.from('PK this is a zip file'))], 'safetensors'],
   [
