@@ -80,7 +80,7 @@ test.each([
     'make no window of 64',
   ],
   ['a folder that exists', ['--data', corpus, '--out', workspace.path], 'exists already; give another folder'],
-  ['an unknown system', ['--data', corpus, '--system', 'parrot'], 'unknown system "parrot"; expected one of gpt, llama'],
+  ['an unknown system', ['--data', corpus, '--system', 'parrot'], 'unknown system "parrot"; expected one of gemma, '],
   ['an unknown preset', ['--data', corpus, '--preset', 'huge'], "no preset 'huge'; expected one of tiny, small, base"],
   ['a missing tokenizer', ['--data', corpus, '--tokenizer', 'no-such.json'], "cannot read 'no-such.json'"],
   ['a tokenizer that is none', ['--data', corpus, '--tokenizer', records], 'is not JSON'],
