@@ -9,10 +9,7 @@ export const bench: Bench = {
   async run({ quick }): Promise<Findings> {
     const matches = quick
       ? allMatches(['15M'], ['f32', 'q8_0', 'q4_0'], [1])
-      : [
-          ...allMatches(['15M', '110M'], ['f32', 'q8_0', 'q4_0', 'q4, block 128'], [1, 2]),
-          ...allMatches(['410M'], ['q8_0', 'q4, block 128'], [1]),
-        ]
+      : allMatches(['15M', '110M'], ['f32', 'q8_0', 'q4_0', 'q4, block 128'], [1])
     const { findings } = await contest({
       matches,
       rounds: quick ? 2 : 3,
