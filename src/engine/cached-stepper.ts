@@ -105,10 +105,11 @@ class CachedStepper implements CacheStepper<CachedState> {
       checkExtension(batch, options, this)
       checkTap(options, this.#taps)
       options.signal?.throwIfAborted()
-      await this.#reserve(batch)
+      const lanes = this.#lanes(batch)
+      await this.#cache.reserve(Math.max(...lanes.map(({ start, tokens }) => start + tokens.length)))
       const outputs = new Map<CachedState, Outputs>()
-      for (const lanes of this.#program.calls(this.#lanes(batch))) {
-        await this.#run(lanes, options, outputs)
+      for (const call of this.#program.calls(lanes)) {
+        await this.#run(call, options, outputs)
         options.signal?.throwIfAborted()
       }
       for (const extension of batch) keep(extension, options)
@@ -263,12 +264,6 @@ class CachedStepper implements CacheStepper<CachedState> {
     const packed = packLanes(prompts, this.#packing)
     if (this.#program.pads && computedSlots(packed) >= computedSlots(prompts.map(laneOf))) return batch.map(laneOf)
     return [...batch.filter((extension) => !isPrompt(extension)).map(laneOf), ...packed]
-  }
-
-  /** Room in every row for the longest extension, and for prompts packed into one row. */
-  async #reserve(batch: readonly CachedExtension[]): Promise<void> {
-    await this.#cache.reserve(Math.max(...batch.map(({ state, tokens }) => state.length + tokens.length)))
-    await this.#cache.reserve(Math.max(...this.#lanes(batch).map(({ start, tokens }) => start + tokens.length)))
   }
 
   async #run(given: readonly Lane[], options: ExtendOptions, outputs: Map<CachedState, Outputs>): Promise<void> {
