@@ -1,0 +1,83 @@
+import type { CodeBatch } from '../base/codes.ts'
+import type { Rng } from '../base/rng.ts'
+import type { Device } from '../platform/index.ts'
+import type { FeedValue, Inputs, Tensor } from '../tensor/index.ts'
+import type { ImageTokenizer } from '../tokenizers/image/image-tokenizer.ts'
+
+/** A published method for pictures, as data: how its options are read and its network built. */
+export interface ImageSystem<Options = unknown> {
+  readonly kind: 'image'
+  /** Equals the file's name. */
+  readonly id: string
+  /** The paper. */
+  readonly source: string
+  readonly presets: Readonly<Record<string, Options>>
+  /** The options in parsed JSON, defaults filled in. Throws OptionError on what is unknown, out of range or cannot be combined. */
+  readOptions(value: unknown): Options
+  /** Throws MismatchError when the tokenizer's values are not of the kind or layout that the method needs. */
+  build(options: Options, tokenizer: ImageTokenizer): ImageNetwork
+}
+
+/** The trainable part of an image system: a module, its loss, and the way it generates. */
+export interface ImageNetwork {
+  /** Classes that pictures may be asked for by; 0: none. Label `classes` stands for "no class". */
+  readonly classes: number
+  /** Share of labels that training drops; guidance needs it above 0. */
+  readonly labelDrop: number
+  /** What a training step is fed, for `batch` samples; sizes are fixed. */
+  inputs(batch: number): Inputs
+  /** Feeds of a step; a pure function of its arguments. Labels are dropped already. */
+  feed(samples: CodeBatch, labels: Int32Array, rng: Rng): Readonly<Record<string, FeedValue>>
+  /** The scalar to minimise, and others to report. */
+  loss(inputs: Readonly<Record<string, Tensor>>): { readonly total: Tensor; readonly parts?: Readonly<Record<string, Tensor>> }
+  /** Compiles what generation runs. */
+  openSampler(device: Device): ImageSampler
+  /** Exact log p(values | label) in nats of each sample, traced: values as the tokenizer has them, int labels `[batch]` → `[batch]`. */
+  logProb?(values: Tensor, labels: Tensor): Tensor
+}
+
+export interface ImageSampler extends AsyncDisposable {
+  /** Options of `SampleRequest.options` that this method takes; others are refused before it starts. */
+  readonly options: readonly (keyof SampleOptions)[]
+  /** Network calls so far: whole passes of the backbone, and of a head that is iterated. */
+  readonly evaluations: { readonly backbone: number; readonly head: number }
+  /** Yields after every step; the last step's values are complete. Stops with the signal's reason between calls. */
+  sample(request: SampleRequest): AsyncIterable<SampleStep>
+}
+
+export interface SampleRequest {
+  /** One per sample; `classes` for none. */
+  readonly labels: Int32Array
+  /** One generator per sample: what a sample becomes never depends on its company. */
+  readonly rngs: readonly Rng[]
+  readonly options: SampleOptions
+  /** Values to keep: 1 where `values` holds a given value. */
+  readonly given?: { readonly values: CodeBatch; readonly known: Float32Array }
+  readonly signal?: AbortSignal
+}
+
+export interface SampleStep {
+  /** From 1. */
+  readonly step: number
+  readonly steps: number
+  readonly values: CodeBatch
+  /** `[count, value]`: 1 where values are settled. */
+  readonly known: Float32Array
+}
+
+/** How much a condition counts: u + scale·(c − u). A number, or a value for each step from 0 to `steps` − 1. */
+export type GuidanceScale = number | ((step: number, steps: number) => number)
+
+export interface SampleOptions {
+  readonly guidance?: GuidanceScale
+  readonly temperature?: number
+  readonly topK?: number
+  readonly topP?: number
+  /** Steps of a masked order. */
+  readonly steps?: number
+  /** Steps of a solver inside step k of K; a number for all, or e.g. an annealed schedule. */
+  readonly innerSteps?: number | ((step: number, steps: number) => number)
+  readonly method?: 'euler' | 'heun' | 'ab2' | 'ddpm'
+  /** Anything that only one method takes, by name; the method checks it. */
+  readonly special?: Readonly<Record<string, unknown>>
+}
