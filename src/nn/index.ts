@@ -13,12 +13,9 @@ export {
   sliding,
   visibilityBias,
 } from './attention.ts'
-export { bandMatrix, bandResizeMatrix } from './bands.ts'
 export { type Block, type BlockParts, parallel, postnorm, prenorm, type Residual, sandwich } from './block.ts'
-export { Conv2d, type Conv2dOptions } from './convolution.ts'
 export { Embedding } from './embedding.ts'
 export { type Compensated, type CompensateOptions, compensateWeights } from './gptq.ts'
-export { GroupNorm, type GroupNormOptions } from './group-norm.ts'
 export { canGrow, type GrowingPast } from './growing.ts'
 export type { Calibration } from './hessians.ts'
 export { glorotUniform, heNormal, normal, ones, uniform, zeros } from './initializers.ts'
@@ -61,7 +58,6 @@ export {
 } from './quantize-module.ts'
 export { type BlockFormat, QuantizedMatrix, type QuantizedValues, type Weight, WeightHolder } from './quantized-matrix.ts'
 export { repackBlocks, twinFormat } from './repack.ts'
-export { type HostMatrix, mapGrid, type ResizeKind, resize2d, resizeMatrix, upsample2d } from './resize.ts'
 export {
   type DynamicOptions,
   dynamicScaling,
