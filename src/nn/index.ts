@@ -15,6 +15,7 @@ export {
   visibilityBias,
 } from './attention.ts'
 export { type Block, type BlockParts, parallel, postnorm, prenorm, type Residual, sandwich } from './block.ts'
+export { CodeEmbedding } from './code-embedding.ts'
 export { embedSlots, type SlotSources } from './embed-slots.ts'
 export { Embedding } from './embedding.ts'
 export { type Compensated, type CompensateOptions, compensateWeights } from './gptq.ts'
