@@ -1,3 +1,5 @@
+export { type BitsOptions, bitsPerDimension, pictureStep } from './bits.ts'
+export { peakSignalToNoise, type SignalToNoise, type StructuralSimilarity, structuralSimilarity } from './fidelity.ts'
 export {
   type Features,
   type FrechetReport,

@@ -1,3 +1,4 @@
+export { AdaptiveBlock, type AdaptiveBlockParts, AdaptiveNorm } from './adaptive-block.ts'
 export { type AttendOptions, attend } from './attend.ts'
 export { attendSlots } from './attend-slots.ts'
 export {
@@ -15,11 +16,12 @@ export {
 } from './attention.ts'
 export { bandMatrix, bandResizeMatrix } from './bands.ts'
 export { type Block, type BlockParts, parallel, postnorm, prenorm, type Residual, sandwich } from './block.ts'
+export { embedSlots, type SlotSources } from './embed-slots.ts'
 export { Conv2d, type Conv2dOptions } from './convolution.ts'
 export { Embedding } from './embedding.ts'
 export { type Compensated, type CompensateOptions, compensateWeights } from './gptq.ts'
-export { GroupNorm, type GroupNormOptions } from './group-norm.ts'
 export { canGrow, type GrowingPast } from './growing.ts'
+export { GroupNorm, type GroupNormOptions } from './group-norm.ts'
 export type { Calibration } from './hessians.ts'
 export { glorotUniform, heNormal, normal, ones, uniform, zeros } from './initializers.ts'
 export { Linear, type LinearOptions, linear } from './linear.ts'
@@ -50,7 +52,8 @@ export {
 export { layerNorm, type Norm, type NormFactory, type RmsNormOptions, rmsNorm } from './norm.ts'
 export { type PictureCoderOptions, PictureDecoder, PictureEncoder } from './picture-coders.ts'
 export { placedValues } from './placement.ts'
-export { learned, type Positions, type PositionsFactory, type RotaryOptions, rotary, unplaced } from './positions.ts'
+export { type EmbeddedSlots, type PlanNetwork, planHidden, planPositions, type Traced } from './plan-network.ts'
+export { learned, type Positions, type PositionsFactory, type RotaryOptions, rotary, rotaryAxes, unplaced } from './positions.ts'
 export {
   gptq,
   matricesIn,
@@ -82,6 +85,7 @@ export {
 } from './rotary-scaling.ts'
 export { type Clip, type RoundOptions, roundWeights, widenWeights } from './round-weights.ts'
 export { Rwkv7, type Rwkv7Options, type Rwkv7State } from './rwkv7.ts'
+export { type ConditionedSlots, SlotTransformer, type SlotTransformerOptions } from './slot-transformer.ts'
 export { type BackboneOutput, Transformer, type TransformerOptions } from './transformer.ts'
 export { constantColumns, type TracedColumns, traceVisibility } from './visibility.ts'
 export { checkFit, loadWeights, readVariables, type VariableMap, writeVariables } from './weights.ts'
