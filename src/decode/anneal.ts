@@ -28,7 +28,8 @@ const slack = 1e-9
  * Diffusion step annealing: fewer solver steps the more is generated already, `upper` at the first step and `lower` at the last; 'two-stage'
  * switches half-way. A single step takes `upper`. Zhao et al. 2025 (DiSA). Throws OptionError unless 1 ≤ lower ≤ upper, both integers.
  * @example
- * sampler.sample({ labels, rngs, options: { innerSteps: disa({ upper: 50, lower: 5, schedule: 'linear' }) } })
+ * const innerSteps = disa({ upper: 50, lower: 5, schedule: 'linear' })
+ * innerSteps(0, 64) // 50; innerSteps(63, 64) is 5
  */
 export function disa(options: DisaOptions): StepSchedule {
   refuseUnknown(options, ['upper', 'lower', 'schedule', 'reverse'], 'disa')

@@ -51,7 +51,8 @@ type Slope = (values: Float32Array, time: number, step: number) => Promise<Float
  * Throws OptionError on times that do not rise or fall throughout and on options that the method does not take, ShapeError when the field
  * or the noise has another length than `start`, NonFiniteError naming the step, and the signal's reason between calls.
  * @example
- * const { values } = await solve(velocity, noise, evenTimes(20, 1, 0), { method: 'heun' })
+ * const decay: FieldCall = async (values) => values.map((x) => -x)
+ * const { values } = await solve(decay, Float32Array.of(1), evenTimes(20, 0, 1), { method: 'heun' }) // about 1/e
  */
 export async function solve(
   field: FieldCall,

@@ -2,8 +2,8 @@ import { OptionError } from '../base/errors.ts'
 import { refuseUnknown } from '../base/options.ts'
 import { Linear, zeros } from '../nn/index.ts'
 import { checkSizes } from '../nn/sizes.ts'
-import { add, exp, log, multiply, negate, type Operand, split, square, subtract, sum, type Tensor } from '../tensor/index.ts'
-import { softplus, softplusOfOne } from './smooth.ts'
+import { add, exp, multiply, negate, type Operand, split, square, subtract, sum, type Tensor } from '../tensor/index.ts'
+import { logSoftplus, softplusOfOne } from './smooth.ts'
 
 /** x = mean + e^logScale · z, element by element; all of one shape `[…, dimension]`. */
 export interface AffineParameters {
@@ -29,7 +29,7 @@ export class AffineHead {
   /** Hidden states `[…, width]` → `[…, dimension]` each. */
   parameters(hidden: Tensor): AffineParameters {
     const [mean, raw] = split(this.output.forward(hidden), -1, 2)
-    return { mean: mean!, logScale: this.#scale === 'exp' ? raw! : log(softplus(add(raw!, softplusOfOne))) }
+    return { mean: mean!, logScale: this.#scale === 'exp' ? raw! : logSoftplus(add(raw!, softplusOfOne)) }
   }
 }
 

@@ -16,7 +16,9 @@ export {
   type TiedHeadOptions,
   tiedHead,
 } from './categorical.ts'
+export { type DiffusionHead, type DiffusionHeadOptions, type DiffusionLossInputs, diffusionHead } from './diffusion.ts'
 export type { Field, FieldHead } from './field.ts'
+export { type FlowHead, type FlowHeadOptions, type FlowLossInputs, flowHead } from './flow.ts'
 export {
   type MixtureHead,
   type MixtureHeadOptions,

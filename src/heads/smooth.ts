@@ -1,4 +1,4 @@
-import { abs, add, exp, log, maximum, negate, type Tensor } from '../tensor/index.ts'
+import { abs, add, exp, less, log, maximum, minimum, multiply, negate, type Tensor, where } from '../tensor/index.ts'
 
 /** log(1 + eˣ), without overflow. */
 export function softplus(x: Tensor): Tensor {
@@ -8,6 +8,16 @@ export function softplus(x: Tensor): Tensor {
 /** log σ(x). */
 export function logSigmoid(x: Tensor): Tensor {
   return negate(softplus(negate(x)))
+}
+
+/** Below it, the series of log softplus is exact in float32, and softplus itself loses digits. */
+const seriesBelow = -4
+
+/** log softplus(x), exact where softplus would vanish: with y = eˣ, x − y/2 + 5y²/24 − … */
+export function logSoftplus(x: Tensor): Tensor {
+  const y = exp(minimum(x, seriesBelow))
+  const series = add(x, multiply(y, add(multiply(y, 5 / 24), -1 / 2)))
+  return where(less(x, seriesBelow), series, log(softplus(maximum(x, seriesBelow))))
 }
 
 /** softplus of this is 1. */
