@@ -30,13 +30,10 @@ export interface PlanNetwork {
 }
 
 /** Hidden states of all slots at once, `[batch, slot, width]`. */
-export function planHidden({ plan, backbone, embed }: Pick<PlanNetwork, 'plan' | 'backbone' | 'embed'>, inputs: Traced): Tensor {
-  return backbone.forward({
-    ...embed(inputs),
-    position: planPositions(plan),
-    columns: constantColumns(plan),
-    visibility: plan.visibility,
-  }).hidden
+export function planHidden(network: Pick<PlanNetwork, 'plan' | 'backbone' | 'embed'>, inputs: Traced): Tensor {
+  const { plan } = network
+  const slots = { position: planPositions(plan), columns: constantColumns(plan), visibility: plan.visibility }
+  return network.backbone.forward({ ...network.embed(inputs), ...slots }).hidden
 }
 
 /** Coordinates of a plan's slots, int32 `[1, slot, axis]`. */
