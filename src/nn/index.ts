@@ -53,7 +53,7 @@ export {
 export { layerNorm, type Norm, type NormFactory, type RmsNormOptions, rmsNorm } from './norm.ts'
 export { type PictureCoderOptions, PictureDecoder, PictureEncoder } from './picture-coders.ts'
 export { placedValues } from './placement.ts'
-export { type EmbeddedSlots, type PlanNetwork, planHidden, planPositions, type Traced } from './plan-network.ts'
+export { type EmbeddedSlots, type PlanNetwork, planPositions, planReadout, type Traced } from './plan-network.ts'
 export { learned, type Positions, type PositionsFactory, type RotaryOptions, rotary, rotaryAxes, unplaced } from './positions.ts'
 export {
   gptq,
@@ -87,6 +87,7 @@ export {
 export { type Clip, type RoundOptions, roundWeights, widenWeights } from './round-weights.ts'
 export { Rwkv7, type Rwkv7Options, type Rwkv7State } from './rwkv7.ts'
 export { type ConditionedSlots, SlotTransformer, type SlotTransformerOptions } from './slot-transformer.ts'
+export { TimeEmbedding, type TimeEmbeddingOptions } from './time-embedding.ts'
 export { type BackboneOutput, Transformer, type TransformerOptions } from './transformer.ts'
 export { constantColumns, type TracedColumns, traceVisibility } from './visibility.ts'
 export { checkFit, loadWeights, readVariables, type VariableMap, writeVariables } from './weights.ts'
