@@ -5,6 +5,7 @@ export { type ContextExtension, extendContext, type RotaryScalingRequest } from 
 export type { RotaryScalingChoice } from './families/rotary-config.ts'
 export { type GgufFactors, type GgufModel, ggufModel } from './gguf-model.ts'
 export { ggufFactorTensors } from './gguf-places.ts'
+export { openTaef2 } from './open-taef2.ts'
 export {
   applyQuantization,
   declaredQuantization,

@@ -13,6 +13,7 @@ export {
 } from './chat-template.ts'
 export { type GgufMetadata, tokenizerFromGguf } from './gguf.ts'
 export type { ImageTokenizer, ImageTokenizerFile, NoiseSpec, TokenizerLoss } from './image/image-tokenizer.ts'
+export { loadTaef2, type Taef2Files, type Taef2Options, taef2 } from './image/taef2.ts'
 export { type LoadTokenizerOptions, loadTokenizer } from './load.ts'
 export { type Piece, type SentencePieceOptions, sentencePieceTokenizer } from './sentencepiece.ts'
 export type { NamedTokenizer, SpecialTokenOptions } from './special-tokens.ts'
