@@ -53,7 +53,7 @@ export {
 export { layerNorm, type Norm, type NormFactory, type RmsNormOptions, rmsNorm } from './norm.ts'
 export { type PictureCoderOptions, PictureDecoder, PictureEncoder } from './picture-coders.ts'
 export { placedValues } from './placement.ts'
-export { type EmbeddedSlots, type PlanNetwork, planHidden, planPositions, type Traced } from './plan-network.ts'
+export { type EmbeddedSlots, type PlanNetwork, planPositions, planReadout, type Traced } from './plan-network.ts'
 export { learned, type Positions, type PositionsFactory, type RotaryOptions, rotary, rotaryAxes, unplaced } from './positions.ts'
 export {
   gptq,

@@ -38,6 +38,7 @@ const thresholds = {
 /** A line per system. */
 const toys: Readonly<Record<string, Toy>> = {
   elm: { ...thresholds, options: { width: 32, layers: 2, heads: 2 } },
+  nar: { ...thresholds, options: { width: 32, layers: 3, heads: 2 } },
 }
 
 export async function toyImageSubject(id: string): Promise<ImageSystemSubject> {

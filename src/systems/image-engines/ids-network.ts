@@ -2,7 +2,7 @@ import type { CodeBatch } from '../../base/codes.ts'
 import { MismatchError } from '../../base/errors.ts'
 import type { Channel } from '../../base/model.ts'
 import { categoricalLogProb } from '../../heads/index.ts'
-import { planHidden, type Traced } from '../../nn/index.ts'
+import { planReadout, type Traced } from '../../nn/index.ts'
 import {
   add,
   constant,
@@ -49,7 +49,7 @@ export function idsLoss(network: IdsNetwork, inputs: Traced): Tensor {
 
 /** Σ log p of a sample's ids, in nats, over channels, slots and codes, weighted as the plan has it: `[batch]`. */
 export function idsLogProb(network: IdsNetwork, inputs: Traced): Tensor {
-  const logits = network.readout(planHidden(network, inputs)).logits!
+  const logits = planReadout(network, inputs).logits!
   const width = network.vocabulary.reduce((all, size) => all + size, 0)
   const channels = channelsOf(network)
   return channels
