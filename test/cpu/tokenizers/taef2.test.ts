@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { decode as decodeJpeg } from 'jpeg-js'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { DataError } from '../../../src/base/errors.ts'
 import { type PictureSize, type Pictures, pictureValues, toPictures } from '../../../src/base/pictures.ts'
+import { decodePicture } from '../../../src/formats/index.ts'
 import { peakSignalToNoise } from '../../../src/metrics/index.ts'
 import { disposeModule } from '../../../src/nn/index.ts'
 import { type Device, openDevice } from '../../../src/platform/index.ts'
@@ -15,12 +15,8 @@ import { publishedData } from '../../published-data.ts'
 const folder = publishedData('models/taef2')
 
 /** A photograph of test/photographs. */
-function photograph(name: string): Pictures {
-  const bytes = readFileSync(fileURLToPath(new URL(`../../photographs/${name}.jpg`, import.meta.url)))
-  const { width, height, data } = decodeJpeg(bytes, { useTArray: true, formatAsRGBA: false })
-  const area = width * height
-  const pixels = Uint8Array.from({ length: 3 * area }, (_, at) => data[(at % area) * 3 + Math.floor(at / area)]!)
-  return { count: 1, channels: 3, height, width, pixels }
+function photograph(name: string): Promise<Pictures> {
+  return decodePicture(readFileSync(fileURLToPath(new URL(`../../photographs/${name}.jpg`, import.meta.url))))
 }
 
 describe.skipIf(folder === undefined)('taef2', () => {
@@ -77,7 +73,7 @@ describe.skipIf(folder === undefined)('taef2', () => {
   })
 
   it.each(['cat', 'coffee', 'rocket'])('restores the photograph of a %s with at least 28 dB', async (name) => {
-    const original = photograph(name)
+    const original = await photograph(name)
     const { channels, height, width } = original
     const { values, painted } = await thereAndBack({ channels, height, width }, pictureValues(original, [0]))
     const restored = toPictures(painted, original)
