@@ -7,6 +7,17 @@ export { type GgufFactors, type GgufModel, ggufModel } from './gguf-model.ts'
 export { ggufFactorTensors } from './gguf-places.ts'
 export { openTaef2 } from './open-taef2.ts'
 export {
+  type DecodeOptions,
+  decodeCodes,
+  type EncodeOptions,
+  encodePictures,
+  type ImageCoder,
+  type ImageCoderOptions,
+  openImageCoder,
+} from './image-coder.ts'
+export { imageTokenizerFiles, loadImageTokenizer, saveImageTokenizer } from './image-tokenizer-files.ts'
+export { type ImageTokenizerTaskOptions, imageTokenizerTask } from './image-tokenizer-task.ts'
+export {
   applyQuantization,
   declaredQuantization,
   type QuantizationDeclaration,

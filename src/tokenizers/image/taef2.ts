@@ -5,8 +5,9 @@ import { checkOptions, positive, wholeNumber } from '../../base/options.ts'
 import type { PictureSize } from '../../base/pictures.ts'
 import { readSafetensors } from '../../formats/index.ts'
 import { Conv2d, freeze, GroupNorm, loadWeights, upsample2d } from '../../nn/index.ts'
-import { add, divide, multiply, relu, reshape, subtract, type Tensor, tanh, transpose, unsqueeze } from '../../tensor/index.ts'
+import { add, divide, multiply, relu, subtract, type Tensor, tanh, unsqueeze } from '../../tensor/index.ts'
 import type { ImageTokenizer, ImageTokenizerFile } from './image-tokenizer.ts'
+import { type GridSize, oneGrid, shrunkGrid, toGrid, toVectors } from './value-grid.ts'
 
 /** A step of a network: a layer with weights, or a plain function. */
 type Layer = ((x: Tensor) => Tensor) | { forward(x: Tensor): Tensor }
@@ -68,13 +69,13 @@ class Taef2 implements ImageTokenizer {
   readonly embeddingWidth = latents
   readonly encoder = encoderLayers()
   readonly decoder = decoderLayers()
-  readonly #grid: readonly [number, number]
+  readonly #grid: GridSize
   readonly #scale: number
 
   constructor({ picture, scale = deviation }: Taef2Options) {
     this.picture = { ...picture }
-    this.#grid = [picture.height / downsample, picture.width / downsample]
-    this.layout = { parts: [{ shape: [...this.#grid] }] }
+    this.#grid = shrunkGrid(picture, downsample, 'downsample')
+    this.layout = oneGrid(this.#grid)
     this.#scale = scale
     freeze(this)
   }
@@ -82,13 +83,12 @@ class Taef2 implements ImageTokenizer {
   /** The network's pixels go from 0 to 1. */
   encode(pictures: Tensor): Tensor {
     const grid = through(this.encoder, add(multiply(pictures, 0.5), 0.5))
-    return transpose(reshape(divide(grid, this.#scale), [pictures.shape[0]!, latents, -1]), [0, 2, 1])
+    return divide(toVectors(grid), this.#scale)
   }
 
   decode(values: Tensor, known: Tensor): Tensor {
     const shown = multiply(multiply(values, unsqueeze(known, -1)), this.#scale)
-    const grid = reshape(transpose(shown, [0, 2, 1]), [values.shape[0]!, latents, ...this.#grid])
-    return subtract(multiply(through(this.decoder, grid), 2), 1)
+    return subtract(multiply(through(this.decoder, toGrid(shown, this.#grid)), 2), 1)
   }
 
   embed(values: Tensor): Tensor {
