@@ -6,7 +6,6 @@ export type { RotaryScalingChoice } from './families/rotary-config.ts'
 export { type GenerateImagesOptions, generateCodes, generateImages } from './generate-images.ts'
 export { type GgufFactors, type GgufModel, ggufModel } from './gguf-model.ts'
 export { ggufFactorTensors } from './gguf-places.ts'
-export { openTaef2 } from './open-taef2.ts'
 export {
   type DecodeOptions,
   decodeCodes,
@@ -39,6 +38,7 @@ export type {
 export { type ImageTaskOptions, imageTask, type LabelledCodes } from './image-task.ts'
 export { imageTokenizerFiles, loadImageTokenizer, saveImageTokenizer } from './image-tokenizer-files.ts'
 export { type ImageTokenizerTaskOptions, imageTokenizerTask } from './image-tokenizer-task.ts'
+export { openTaef2 } from './open-taef2.ts'
 export {
   applyQuantization,
   declaredQuantization,
