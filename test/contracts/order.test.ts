@@ -1,5 +1,5 @@
 import type { Layout } from '../../src/base/model.ts'
-import { blocks, packed, prefix, raster } from '../../src/orders/index.ts'
+import { blocks, packed, prefix, raster, reverseRaster } from '../../src/orders/index.ts'
 import { type OrderSubject, printSubjects, runOrderContract } from './order-contract.ts'
 import * as sketched from './sketched-orders.ts'
 
@@ -17,6 +17,7 @@ function sampleOf(slot: number, lengths: readonly number[]): number {
 
 const shipped: OrderSubject[] = [
   { order: raster(), layouts: texts, expected: (q, k) => k <= q },
+  { order: reverseRaster(), layouts: texts, expected: (q, k) => k <= q },
   { order: blocks(1), layouts: texts, expected: (q, k) => k <= q },
   {
     order: blocks(2),
