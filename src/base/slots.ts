@@ -19,3 +19,9 @@ export interface SlotColumns {
   /** Index of the parent slot in a draft tree (the last committed slot, for a first draft); -1 elsewhere. Parents come before children. */
   readonly parent: Int32Array
 }
+
+/** Where the slots stand, slot by slot: `[slot, axis]`, row-major. */
+export function slotCoordinates({ position, length }: SlotColumns): Int32Array {
+  const axes = position.length
+  return Int32Array.from({ length: length * axes }, (_, i) => position[i % axes]![Math.floor(i / axes)]!)
+}

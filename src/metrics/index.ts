@@ -1,1 +1,12 @@
+export { type BitsOptions, bitsPerDimension, pictureStep } from './bits.ts'
+export { peakSignalToNoise, type SignalToNoise, type StructuralSimilarity, structuralSimilarity } from './fidelity.ts'
+export {
+  type Features,
+  type FrechetReport,
+  frechetBetween,
+  frechetDistance,
+  frechetReport,
+  type Gaussian,
+  gaussianOf,
+} from './frechet.ts'
 export { type LikelihoodMetrics, likelihoodMetrics } from './likelihood.ts'

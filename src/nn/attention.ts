@@ -30,7 +30,7 @@ export interface KeyValues {
 export interface Slots {
   /** `[batch, slot, width]`. */
   readonly embedded: Tensor
-  /** int32 `[batch or 1, slot]`. */
+  /** int32 `[batch or 1, slot]`, or `[batch or 1, slot, axis]` for rotations by several axes. */
   readonly position: Tensor
   readonly columns: TracedColumns
   readonly visibility: Rule

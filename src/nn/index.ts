@@ -1,3 +1,4 @@
+export { AdaptiveBlock, type AdaptiveBlockParts, AdaptiveNorm } from './adaptive-block.ts'
 export { type AttendOptions, attend } from './attend.ts'
 export { attendSlots } from './attend-slots.ts'
 export {
@@ -14,6 +15,7 @@ export {
   visibilityBias,
 } from './attention.ts'
 export { type Block, type BlockParts, parallel, postnorm, prenorm, type Residual, sandwich } from './block.ts'
+export { embedSlots, type SlotSources } from './embed-slots.ts'
 export { Embedding } from './embedding.ts'
 export { type Compensated, type CompensateOptions, compensateWeights } from './gptq.ts'
 export { canGrow, type GrowingPast } from './growing.ts'
@@ -46,7 +48,8 @@ export {
 } from './module.ts'
 export { layerNorm, type Norm, type NormFactory, type RmsNormOptions, rmsNorm } from './norm.ts'
 export { placedValues } from './placement.ts'
-export { learned, type Positions, type PositionsFactory, type RotaryOptions, rotary, unplaced } from './positions.ts'
+export { type EmbeddedSlots, type PlanNetwork, planHidden, planPositions, type Traced } from './plan-network.ts'
+export { learned, type Positions, type PositionsFactory, type RotaryOptions, rotary, rotaryAxes, unplaced } from './positions.ts'
 export {
   gptq,
   matricesIn,
@@ -75,6 +78,7 @@ export {
 } from './rotary-scaling.ts'
 export { type Clip, type RoundOptions, roundWeights, widenWeights } from './round-weights.ts'
 export { Rwkv7, type Rwkv7Options, type Rwkv7State } from './rwkv7.ts'
+export { type ConditionedSlots, SlotTransformer, type SlotTransformerOptions } from './slot-transformer.ts'
 export { type BackboneOutput, Transformer, type TransformerOptions } from './transformer.ts'
 export { constantColumns, type TracedColumns, traceVisibility } from './visibility.ts'
 export { checkFit, loadWeights, readVariables, type VariableMap, writeVariables } from './weights.ts'

@@ -19,6 +19,7 @@ import {
   rotatePairs,
   sin,
   slice,
+  squeeze,
   type Tensor,
   unsqueeze,
   type Variable,
@@ -124,6 +125,32 @@ class RotaryPositions implements Positions {
   }
 }
 
+/** Turns an equal share of each head's channels by each axis of a position. */
+class AxialRotaryPositions implements Positions {
+  readonly #axes: readonly number[]
+  readonly #each: RotaryPositions
+
+  constructor(axes: readonly number[], each: RotaryPositions) {
+    this.#axes = axes
+    this.#each = each
+  }
+
+  /** `position` is int32 `[batch or 1, slot, axis]`. */
+  rotate(x: Tensor, position: Tensor): Tensor {
+    const share = (x.shape.at(-1) as number) / this.#axes.length
+    if (!Number.isInteger(share / 2)) {
+      throw new OptionError(`heads of width ${x.shape.at(-1)} turned by ${this.#axes.length} axes`, {
+        expected: 'an even number of channels for each axis',
+      })
+    }
+    const turned = this.#axes.map((axis, i) => {
+      const place = squeeze(slice(position, -1, axis, axis + 1), -1)
+      return this.#each.rotate(slice(x, -1, i * share, (i + 1) * share), place)
+    })
+    return concat(turned, -1)
+  }
+}
+
 /** A trained vector per position, added to the embedding. GPT-2. */
 export function learned(): PositionsFactory {
   return ({ width, context }) => new LearnedPositions(context, width)
@@ -154,4 +181,20 @@ export function rotary(options: RotaryOptions = {}): PositionsFactory {
     throw new OptionError(`rotary base ${base}`, { expected: 'a finite number > 0' })
   if (!(share > 0 && share <= 1)) throw new OptionError(`rotary share ${share}`, { expected: 'above 0, at most 1' })
   return ({ context }) => new RotaryPositions({ base, share, scaling }, context)
+}
+
+/**
+ * Rotations for slots with several coordinates, int32 `[batch or 1, slot, axis]`: of each head's channels, every one of `axes` turns an equal share.
+ * Heo et al. 2024 (axial RoPE). Throws OptionError on no axes or a bad base; the model does when the channels do not divide.
+ * @example
+ * rotaryAxes([1, 2]) // of positions [scale, y, x], the last two
+ */
+export function rotaryAxes(axes: readonly number[], options: Pick<RotaryOptions, 'base'> = {}): PositionsFactory {
+  refuseUnknown(options, ['base'], 'rotaryAxes')
+  const { base = 100 } = options
+  if (axes.length === 0 || !axes.every((axis) => Number.isSafeInteger(axis) && axis >= 0))
+    throw new OptionError(`rotary axes [${axes}]`, { expected: 'at least one axis, each an integer ≥ 0' })
+  if (!(base > 0 && base < Number.POSITIVE_INFINITY))
+    throw new OptionError(`rotary base ${base}`, { expected: 'a finite number > 0' })
+  return ({ context }) => new AxialRotaryPositions(axes, new RotaryPositions({ base, share: 1, scaling: unscaled }, context))
 }

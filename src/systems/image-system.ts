@@ -15,7 +15,14 @@ export interface ImageSystem<Options = unknown> {
   /** The options in parsed JSON, defaults filled in. Throws OptionError on what is unknown, out of range or cannot be combined. */
   readOptions(value: unknown): Options
   /** Throws MismatchError when the tokenizer's values are not of the kind or layout that the method needs. */
-  build(options: Options, tokenizer: ImageTokenizer): ImageNetwork
+  build(options: Options, context: ImageContext): ImageNetwork
+}
+
+/** What a network is built for. */
+export interface ImageContext {
+  readonly tokenizer: ImageTokenizer
+  /** Classes that pictures may be asked for by; 0: none. */
+  readonly classes: number
 }
 
 /** The trainable part of an image system: a module, its loss, and the way it generates. */

@@ -18,4 +18,4 @@ export { type CompanionFiles, checkCompanions, loadModule, saveModule } from './
 export { type MuonOptions, muon } from './muon.ts'
 export { isMatrix, type Optimizer, type OptimizerFactory, type Selection } from './optimizer.ts'
 export { type CosineOptions, constant, cosine, type Schedule, type WsdOptions, wsd } from './schedules.ts'
-export type { TrainingTask } from './task.ts'
+export type { TracedLoss, TrainingTask } from './task.ts'

@@ -57,10 +57,10 @@ export function directTrainer(settings: TrainerSettings): Trainer {
   const program = new GuardedProgram(
     { ...task.inputs, [rateInput]: float32() },
     ({ [rateInput]: rate, ...inputs }) => {
-      const { outputs, slopes, labels } = differentiate(task, parameters, inputs)
+      const { outputs, slopes, updates, labels } = differentiate(task, parameters, inputs)
       const update = applied(settings, slopes, rate!)
       const norms = { 'gradient norm': update.norm }
-      return { outputs: { ...outputs, ...norms }, assignments: update.assignments, labels }
+      return { outputs: { ...outputs, ...norms }, assignments: [...update.assignments, ...updates], labels }
     },
     ['loss', 'gradient norm'],
     device,
@@ -83,9 +83,9 @@ export function accumulatingTrainer(settings: TrainerSettings, count: number): T
   const collect = new GuardedProgram(
     task.inputs,
     (inputs) => {
-      const { outputs, slopes, labels } = differentiate(task, parameters, inputs)
-      const assignments = zip(sums, slopes).map(([total, slope]) => assign(total, add(total, slope)))
-      return { outputs: { ...outputs, 'gradient norm': globalNorm(slopes) }, assignments, labels }
+      const { outputs, slopes, updates, labels } = differentiate(task, parameters, inputs)
+      const collected = zip(sums, slopes).map(([total, slope]) => assign(total, add(total, slope)))
+      return { outputs: { ...outputs, 'gradient norm': globalNorm(slopes) }, assignments: [...collected, ...updates], labels }
     },
     ['loss', 'gradient norm'],
     device,
@@ -121,17 +121,17 @@ export function lossProgram(task: TrainingTask, device: Device): GuardedProgram 
 }
 
 function lossOf(task: TrainingTask, inputs: Readonly<Record<string, Tensor>>) {
-  const { total, parts = {} } = task.loss(inputs)
+  const { total, parts = {}, updates = [] } = task.loss(inputs)
   const named = Object.entries(parts).map(([name, part]) => [`part ${name}`, cast(part, 'float32')] as const)
   const outputs: Record<string, Tensor> = { ...Object.fromEntries(named), loss: cast(total, 'float32') }
-  return { total, outputs, labels: new Map([[total, 'the loss']]) }
+  return { total, outputs, updates, labels: new Map([[total, 'the loss']]) }
 }
 
 function differentiate(task: TrainingTask, parameters: readonly Variable[], inputs: Readonly<Record<string, Tensor>>) {
-  const { total, outputs, labels } = lossOf(task, inputs)
+  const { total, outputs, updates, labels } = lossOf(task, inputs)
   const slopes = gradients(total, parameters)
   for (const [parameter, slope] of zip(parameters, slopes)) labels.set(slope, `the gradient of ${parameter.label}`)
-  return { outputs, slopes, labels }
+  return { outputs, slopes, updates, labels }
 }
 
 function applied({ clip, optimizer, average }: TrainerSettings, slopes: readonly Tensor[], rate: Tensor) {

@@ -18,7 +18,6 @@ export const folderRules: Readonly<Record<string, FolderRule>> = {
   errors: { values: ['base'] },
   platform: { values: ['base'] },
   formats: { values: ['base'] },
-  metrics: { values: ['base'] },
   tensor: { values: ['base', 'formats', 'platform'] },
   nn: { values: ['base', 'tensor'] },
   // Siblings: what they share lives in base.
@@ -30,6 +29,7 @@ export const folderRules: Readonly<Record<string, FolderRule>> = {
   decode: { values: ['base'], types: ['orders', 'heads'] },
   data: { values: ['base', 'formats', 'platform'] },
   train: { values: ['base', 'formats', 'platform', 'tensor', 'nn', 'data', 'objectives'] },
+  metrics: { values: ['base', 'platform', 'tensor', 'nn', 'heads', 'data'], types: ['train'] },
   // Testable with numbers alone.
   engine: { values: ['base', 'platform', 'formats', 'tensor', 'decode'], types: ['nn'] },
   systems: { values: below('systems') },
@@ -51,6 +51,7 @@ const packageHomes: Readonly<Record<string, readonly string[] | 'everywhere'>> =
   '@bufbuild/protobuf': ['formats'],
   '@huggingface/tokenizers': ['tokenizers'],
   '@huggingface/jinja': ['tokenizers'],
+  'ml-matrix': ['metrics'],
   commander: ['cli'],
   'cli-progress': ['cli'],
   '@petamoriken/float16': ['base'],
