@@ -1,4 +1,4 @@
-import { NonFiniteError } from '../../base/errors.ts'
+import { NonFiniteError } from '../../../base/errors.ts'
 import { type Arms, type BlockMap, cut } from './block-runner.ts'
 import type { Inverse, JacobiInverse } from './inverse-plan.ts'
 

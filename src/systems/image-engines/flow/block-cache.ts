@@ -1,5 +1,5 @@
-import type { Device } from '../../platform/index.ts'
-import { type Variable, variable } from '../../tensor/index.ts'
+import type { Device } from '../../../platform/index.ts'
+import { type Variable, variable } from '../../../tensor/index.ts'
 import type { FlowBlock } from './flow-block.ts'
 
 /** Keys and values of a block's slots while it is inverted: variables `[row, head, slot, headWidth]` per layer. */

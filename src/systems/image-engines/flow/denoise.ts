@@ -1,5 +1,5 @@
-import type { Device } from '../../platform/index.ts'
-import { add, compile, float32, gradients, int32, multiply, sum } from '../../tensor/index.ts'
+import type { Device } from '../../../platform/index.ts'
+import { add, compile, float32, gradients, int32, multiply, sum } from '../../../tensor/index.ts'
 import type { FlowStack } from './flow-stack.ts'
 
 /** Takes the noise out of samples of a flow. */

@@ -1,10 +1,10 @@
 import * as v from 'valibot'
-import { OptionError } from '../../base/errors.ts'
-import type { Layout } from '../../base/model.ts'
-import { checkOptions, nonNegative, positive } from '../../base/options.ts'
-import { createRng, type Rng } from '../../base/rng.ts'
-import type { Device } from '../../platform/index.ts'
-import type { GuidanceScale, ImageSampler, SampleOptions, SampleRequest, SampleStep } from '../image-system.ts'
+import { OptionError } from '../../../base/errors.ts'
+import type { Layout } from '../../../base/model.ts'
+import { checkOptions, nonNegative, positive } from '../../../base/options.ts'
+import { createRng, type Rng } from '../../../base/rng.ts'
+import type { Device } from '../../../platform/index.ts'
+import type { GuidanceScale, ImageSampler, SampleOptions, SampleRequest, SampleStep } from '../../image-system.ts'
 import { type Arms, BlockRunner, type Counts } from './block-runner.ts'
 import { denoiser } from './denoise.ts'
 import type { FlowBlock } from './flow-block.ts'
@@ -158,7 +158,11 @@ export class FlowSampler implements ImageSampler {
   }
 
   /** Numbers through the blocks, from the last to the first. */
-  async *#inverted(z: Float32Array, how: Conditions, report: FlowReportInWork): AsyncGenerator<{ step: number; values: Float32Array }> {
+  async *#inverted(
+    z: Float32Array,
+    how: Conditions,
+    report: FlowReportInWork,
+  ): AsyncGenerator<{ step: number; values: Float32Array }> {
     const { blocks } = this.#stack
     let values = z
     for (let block = blocks.length - 1; block >= 0; block--) {
@@ -183,7 +187,11 @@ export class FlowSampler implements ImageSampler {
     const { classes, slots, dimension, blocks } = this.#stack
     const labels = Int32Array.from({ length: 4 }, (_, sample) => (classes === 0 ? 0 : sample % classes))
     const rng = createRng(0).fold('calibration')
-    let values = drawn(Array.from(labels, (_, sample) => rng.fold(sample)), slots * dimension, 1)
+    let values = drawn(
+      Array.from(labels, (_, sample) => rng.fold(sample)),
+      slots * dimension,
+      1,
+    )
     const report: FlowReportInWork = { plan: blocks.map(() => ({ kind: 'sequential' }) as const), iterations: [], incidents: [] }
     for await (const state of this.#inverted(values, { labels }, report)) values = state.values
     return { values, labels }

@@ -1,5 +1,5 @@
-import { canGrow } from '../../nn/index.ts'
-import type { Device } from '../../platform/index.ts'
+import { canGrow } from '../../../nn/index.ts'
+import type { Device } from '../../../platform/index.ts'
 import { BlockCache } from './block-cache.ts'
 import { cachedProgram, stepProgram, wholeProgram } from './block-programs.ts'
 import type { FlowBlock } from './flow-block.ts'
@@ -59,23 +59,22 @@ export class BlockRunner implements BlockMap {
   }
 
   async whole(values: Float32Array, z: Float32Array, arms: Arms): Promise<Float32Array> {
-    const { guided, rows, labels, weight } = this.#rows(arms, { start: 0, length: this.slots })
+    const { guided, rows, ...conditions } = this.#rows(arms, { start: 0, length: this.slots })
     const program = this.#program(`whole ${guided}`, () => wholeProgram(this.#block, { device: this.#device, guided }))
     this.#count(rows, this.slots)
-    const feeds = { values: twice(values, guided), z: twice(z, guided), labels, weight }
+    const feeds = { values: twice(values, guided), z: twice(z, guided), ...conditions }
     return (await program.run(feeds)).next.data as Float32Array
   }
 
   async some(values: Float32Array, z: Float32Array, range: { start: number; length: number }, arms: Arms, keep?: Uint8Array) {
-    const { guided, rows, labels, weight } = this.#rows(arms, range)
+    const { guided, rows, ...conditions } = this.#rows(arms, range)
     await this.#cache.reserve(this.#device, rows)
     this.#count(rows, range.length)
     const feeds = {
       fed: twice(cut(values, this, { ...range, start: range.start - 1 }), guided),
       z: twice(cut(z, this, range), guided),
-      labels,
+      ...conditions,
       at: Int32Array.from({ length: range.length }, (_, i) => range.start + i),
-      weight,
     }
     if (this.#steps && range.length === 1) return this.#step(feeds, range.start, guided)
     const program = this.#program(`some ${guided}`, () => cachedProgram(this.#block, this.#cache, { device: this.#device, guided }))
@@ -107,7 +106,14 @@ export class BlockRunner implements BlockMap {
     const guided = weight !== undefined && this.#block.classes > 0
     const without = new Int32Array(guided ? labels.length : 0).fill(this.#block.classes)
     const all = Int32Array.of(...labels, ...without)
-    return { guided, rows: all.length, labels: all, weight: weight?.slice(start, start + length) ?? new Float32Array(length) }
+    const arms = Int32Array.from({ length: 2 * labels.length }, (_, i) => i)
+    return {
+      guided,
+      rows: all.length,
+      labels: all,
+      weight: weight?.slice(start, start + length) ?? new Float32Array(length),
+      arms,
+    }
   }
 
   #count(rows: number, slots: number): void {
@@ -122,7 +128,7 @@ export class BlockRunner implements BlockMap {
   }
 }
 
-type StepFeeds = Readonly<Record<'fed' | 'z' | 'weight', Float32Array> & Record<'labels' | 'at', Int32Array>>
+type StepFeeds = Readonly<Record<'fed' | 'z' | 'weight', Float32Array> & Record<'labels' | 'at' | 'arms', Int32Array>>
 
 function twice(values: Float32Array, guided: boolean): Float32Array {
   if (!guided) return values

@@ -1,6 +1,6 @@
 import * as v from 'valibot'
-import { OptionError } from '../../base/errors.ts'
-import { checkOptions, positive, wholeNumber } from '../../base/options.ts'
+import { OptionError } from '../../../base/errors.ts'
+import { checkOptions, positive, wholeNumber } from '../../../base/options.ts'
 
 /** What iterations of a block begin with: the numbers they invert, or zeros. */
 export type Start = 'z' | 'zeros'

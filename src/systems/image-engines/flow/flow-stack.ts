@@ -1,8 +1,8 @@
-import { OptionError } from '../../base/errors.ts'
-import type { Layout } from '../../base/model.ts'
-import { type Order, raster, reverseRaster } from '../../orders/index.ts'
-import { countValues } from '../../orders/lay-out.ts'
-import { add, multiply, square, subtract, sum, type Tensor } from '../../tensor/index.ts'
+import { OptionError } from '../../../base/errors.ts'
+import type { Layout } from '../../../base/model.ts'
+import { type Order, raster, reverseRaster } from '../../../orders/index.ts'
+import { countValues } from '../../../orders/lay-out.ts'
+import { add, multiply, square, subtract, sum, type Tensor } from '../../../tensor/index.ts'
 import type { ScaleKind } from './affine.ts'
 import { FlowBlock } from './flow-block.ts'
 

@@ -1,5 +1,5 @@
-import { OptionError } from '../../base/errors.ts'
-import { type Layout, type Plan, sources } from '../../base/model.ts'
+import { OptionError } from '../../../base/errors.ts'
+import { type Layout, type Plan, sources } from '../../../base/model.ts'
 import {
   attendSlots,
   constantColumns,
@@ -14,8 +14,8 @@ import {
   type TracedColumns,
   Transformer,
   zeros,
-} from '../../nn/index.ts'
-import { checkPlan, type Order } from '../../orders/index.ts'
+} from '../../../nn/index.ts'
+import { checkPlan, type Order } from '../../../orders/index.ts'
 import {
   add,
   cast,
@@ -29,7 +29,7 @@ import {
   slice,
   type Tensor,
   unsqueeze,
-} from '../../tensor/index.ts'
+} from '../../../tensor/index.ts'
 import { type Affine, AffineHead, logDeterminant, type ScaleKind, whiten } from './affine.ts'
 
 export interface FlowBlockOptions {

@@ -1,5 +1,5 @@
-import { OptionError } from '../../base/errors.ts'
-import type { Device } from '../../platform/index.ts'
+import { OptionError } from '../../../base/errors.ts'
+import type { Device } from '../../../platform/index.ts'
 import {
   add,
   compile,
@@ -14,7 +14,7 @@ import {
   subtract,
   sum,
   type Tensor,
-} from '../../tensor/index.ts'
+} from '../../../tensor/index.ts'
 import { colour } from './affine.ts'
 import type { FlowBlock } from './flow-block.ts'
 import type { FlowStack } from './flow-stack.ts'

@@ -1,6 +1,6 @@
-import { GraphError } from '../../base/errors.ts'
-import { Linear, QuantizedMatrix, zeros } from '../../nn/index.ts'
-import { abs, add, exp, log, maximum, minimum, multiply, negate, slice, subtract, sum, type Tensor } from '../../tensor/index.ts'
+import { GraphError } from '../../../base/errors.ts'
+import { Linear, QuantizedMatrix, zeros } from '../../../nn/index.ts'
+import { abs, add, exp, log, maximum, minimum, multiply, negate, slice, subtract, sum, type Tensor } from '../../../tensor/index.ts'
 
 /** How a number the network gives becomes a scale σ > 0; both start at σ = 1. */
 export type ScaleKind = 'exp' | 'softplus'
