@@ -40,6 +40,11 @@ export interface Plan extends SlotColumns, Channel {
    * right one, the drafts of a multi-token head.
    */
   readonly channels?: readonly Channel[]
+  /**
+   * When decoding, noisy slots are fed again with the values that they became before later groups see them: they were trained at every
+   * level of noise, none included (xAR). Without it, later groups see the noise (ARFlow).
+   */
+  readonly refeed?: boolean
 }
 
 /** A run of slots of a plan: `[start, end)`. */
@@ -48,14 +53,17 @@ export interface SlotRange {
   readonly end: number
 }
 
-/**
- * One decoding step: feed these slots, read predictions there, keep these in the cache. Slots to keep that were not fed (clean copies
- * of what was denoised) are fed once their values are known.
- */
+/** One decoding step: feed these slots, read predictions there, keep these in the cache. */
 export interface Step {
   readonly feed: SlotRange
+  /** The shortest run with all slots of the step that predict; a slot in it may have no target. */
   readonly predict: SlotRange
   readonly commit: SlotRange
+  /**
+   * The slots to keep are fed once the step's values are known, with clean values: copies of what was denoised, which were not fed yet, or
+   * the noisy slots themselves. Otherwise what `feed` computed is kept. The next step's feed may be joined to this one.
+   */
+  readonly refeed: boolean
 }
 
 /** Text ⇄ ids. */

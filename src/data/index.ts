@@ -1,6 +1,16 @@
+export {
+  type LabelledPictures,
+  type PictureSize,
+  type Pictures,
+  pictureLength,
+  pictureValues,
+  toPictures,
+} from '../base/pictures.ts'
 export type { Batch, Batches, WeightedBatch } from './batches.ts'
 export { type Documents, type TextDocumentsOptions, textDocuments } from './documents.ts'
+export { type IdxPicturesOptions, readIdxPictures } from './idx-pictures.ts'
 export { type PackedBatch, type PackedBatches, type PackOptions, packDocuments } from './pack.ts'
+export { type PictureSplit, type PictureSplitOptions, selectPictures, splitPictures } from './select-pictures.ts'
 export { type Split, type SplitOptions, splitDocuments } from './split.ts'
 export { type TokenDataset, type TokenDatasetOptions, type Tokens, tokenDataset } from './token-dataset.ts'
 export { type EpochBatches, type ScoringBatches, scoringWindows, shuffledWindows, type WindowOptions, windows } from './windows.ts'

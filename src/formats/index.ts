@@ -3,6 +3,7 @@ export type { BlockType, StorageType, StoredTensor, StoredTensors } from '../bas
 export { type BlockSize, blockSizes } from './block-types.ts'
 export { type Gguf, type GgufLimits, readGguf } from './gguf.ts'
 export type { GgufArray, GgufNumbers, GgufValue } from './gguf-values.ts'
+export { type IdxArray, type IdxLimits, readIdx } from './idx.ts'
 export { isJsonObject, type JsonLimits, type JsonOptions, parseJson } from './json.ts'
 export {
   type DecodeOnnxOptions,

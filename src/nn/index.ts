@@ -14,10 +14,13 @@ export {
   sliding,
   visibilityBias,
 } from './attention.ts'
+export { bandMatrix, bandResizeMatrix } from './bands.ts'
 export { type Block, type BlockParts, parallel, postnorm, prenorm, type Residual, sandwich } from './block.ts'
+export { Conv2d, type Conv2dOptions } from './convolution.ts'
 export { embedSlots, type SlotSources } from './embed-slots.ts'
 export { Embedding } from './embedding.ts'
 export { type Compensated, type CompensateOptions, compensateWeights } from './gptq.ts'
+export { GroupNorm, type GroupNormOptions } from './group-norm.ts'
 export { canGrow, type GrowingPast } from './growing.ts'
 export type { Calibration } from './hessians.ts'
 export { glorotUniform, heNormal, normal, ones, uniform, zeros } from './initializers.ts'
@@ -47,6 +50,7 @@ export {
   unfreeze,
 } from './module.ts'
 export { layerNorm, type Norm, type NormFactory, type RmsNormOptions, rmsNorm } from './norm.ts'
+export { type PictureCoderOptions, PictureDecoder, PictureEncoder } from './picture-coders.ts'
 export { placedValues } from './placement.ts'
 export { type EmbeddedSlots, type PlanNetwork, planHidden, planPositions, type Traced } from './plan-network.ts'
 export { learned, type Positions, type PositionsFactory, type RotaryOptions, rotary, rotaryAxes, unplaced } from './positions.ts'
@@ -61,6 +65,9 @@ export {
 } from './quantize-module.ts'
 export { type BlockFormat, QuantizedMatrix, type QuantizedValues, type Weight, WeightHolder } from './quantized-matrix.ts'
 export { repackBlocks, twinFormat } from './repack.ts'
+export { ResidualBlock2d } from './residual-block-2d.ts'
+export { ResizablePositions } from './resizable-positions.ts'
+export { depthToSpace, type HostMatrix, mapGrid, type ResizeKind, resize2d, resizeMatrix, upsample2d } from './resize.ts'
 export {
   type DynamicOptions,
   dynamicScaling,

@@ -1,6 +1,6 @@
 import { OptionError, ShapeError } from '../base/errors.ts'
 import { formatShape } from '../tensor/dimension.ts'
-import { constant, expand, matmul, reshape, type Tensor, type TensorOperand } from '../tensor/index.ts'
+import { constant, expand, matmul, reshape, type Tensor, type TensorOperand, transpose } from '../tensor/index.ts'
 import { toTensor } from '../tensor/tensor.ts'
 import { checkSizes } from './sizes.ts'
 
@@ -102,6 +102,18 @@ export function upsample2d(x: TensorOperand, factor: number): Tensor {
   const apart = reshape(tensor, [batch, channels, height, 1, width, 1])
   const repeated = expand(apart, [batch, channels, height, factor, width, factor])
   return reshape(repeated, [batch, channels, height * factor, width * factor])
+}
+
+/** `[batch, channel·factor², y, x]` → `[batch, channel, y·factor, x·factor]`, channels outermost, as PyTorch's `pixel_shuffle`. Shi et al. 2016. */
+export function depthToSpace(x: TensorOperand, factor: number): Tensor {
+  checkSizes({ factor })
+  const tensor = toTensor(x)
+  const [height, width] = gridOf(tensor)
+  const [batch, deep] = tensor.shape
+  const channels = (deep as number) / factor ** 2
+  if (!Number.isInteger(channels)) throw new ShapeError(`${deep} channels`, { expected: `a multiple of ${factor ** 2}` })
+  const apart = reshape(tensor, [batch!, channels, factor, factor, height, width])
+  return reshape(transpose(apart, [0, 1, 4, 2, 5, 3]), [batch!, channels, height * factor, width * factor])
 }
 
 /** Height and width of pictures. */

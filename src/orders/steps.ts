@@ -2,49 +2,54 @@ import { OptionError } from '../base/errors.ts'
 import { type Channel, type Plan, type Role, roles, type SlotRange, type Step } from '../base/model.ts'
 import { analyse } from '../base/visibility.ts'
 import { channelsOf, knownGroups } from './known-groups.ts'
+import { groupsOf } from './plan-parts.ts'
 
 const roleNames = Object.keys(roles) as Role[]
 
 /**
  * A plan group by group, as decoding runs it: feed a group's slots, predict at those that have targets, keep those that later groups may
  * see. Slots fed with what their own group predicts (clean copies beside noisy ones) are not fed, only kept.
- * Throws OptionError when a slot sees later groups, or when the slots of a step do not lie side by side.
+ *
+ * A plan whose rule lets slots see later groups is one step that keeps nothing, if only one group predicts and all else is given (group
+ * 0): masked sets, of which decoding makes a new plan whenever more is given.
+ * Throws OptionError when more groups predict under such a rule, or when the slots of a step do not lie side by side.
  * @example
  * stepsOf(raster().plan({ parts: [{ shape: [2] }] })) // feed = predict = commit: [0, 1), then [1, 2)
  */
 export function stepsOf(plan: Plan): Step[] {
   const { cacheable, transient } = analyse(plan.visibility)
-  const groups = slotsByGroup(plan)
-  if (!cacheable && groups.length > 1) {
-    throw new OptionError('this plan cannot be run step by step: its rule lets slots see later groups', {
-      expected: 'a rule that looks back only, or a single group',
-    })
-  }
   const late = lateSlots(plan)
   const predicts = (slot: number) => channelsOf(plan).some(({ target }) => target[slot]! >= 0)
-  return groups.map((slots) => {
-    const feed = rangeOf(slots.filter((slot) => !late(slot)))
+  if (!cacheable) return [stepAtOnce(plan, predicts, late)]
+  const groups = groupsOf(plan)
+  return groups.map(({ slots }, index) => {
+    const feed = rangeOf([...slots].filter((slot) => !late(slot)))
+    const kept = [...slots].filter((slot) => !transient.includes(roleNames[plan.role[slot]!]!))
+    const again = plan.refeed === true && kept.some((slot) => plan.role[slot] === roles.noisy)
+    // nobody comes after the last group: feeding it again would be for nothing
+    const wasted = again && index === groups.length - 1
     return {
       feed,
-      predict: rangeOf(slots.filter(predicts), feed),
-      commit: rangeOf(
-        slots.filter((slot) => !transient.includes(roleNames[plan.role[slot]!]!)),
-        feed,
-      ),
+      predict: spanOf([...slots].filter(predicts), feed),
+      commit: rangeOf(wasted ? [] : kept, feed),
+      refeed: !wasted && (again || kept.some(late)),
     }
   })
 }
 
-/** Slot indices of each group, groups ascending. */
-function slotsByGroup(plan: Plan): number[][] {
-  const groups = new Map<number, number[]>()
-  for (let slot = 0; slot < plan.length; slot++) {
-    const group = plan.group[slot]!
-    const slots = groups.get(group)
-    if (slots) slots.push(slot)
-    else groups.set(group, [slot])
+/** All slots in one step, under a rule that lets them see one another. */
+function stepAtOnce(plan: Plan, predicts: (slot: number) => boolean, late: (slot: number) => boolean): Step {
+  const slots = [...plan.role.keys()]
+  const predicting = slots.filter(predicts)
+  const group = plan.group[predicting[0] ?? 0]!
+  const stray = slots.find((slot) => late(slot) || (plan.group[slot] !== group && (predicts(slot) || plan.group[slot] !== 0)))
+  if (stray === undefined) {
+    const feed = { start: 0, end: plan.length }
+    return { feed, predict: spanOf(predicting, feed), commit: { start: plan.length, end: plan.length }, refeed: false }
   }
-  return [...groups].sort(([a], [b]) => a - b).map(([, slots]) => slots)
+  throw new OptionError('this plan cannot be run step by step: its rule lets slots see later groups', {
+    expected: 'a rule that looks back only, or a single group that predicts and what is given to it',
+  })
 }
 
 /** Is this slot fed with a value that its own group predicts? Noisy slots are fed with noise. */
@@ -71,4 +76,9 @@ function rangeOf(slots: readonly number[], after: SlotRange = { start: 0, end: 0
     expected: 'slots side by side',
     fix: 'lay the slots of a group out next to one another',
   })
+}
+
+/** The shortest range with these ascending slots; empty, at the end of `after`, when there are none. */
+function spanOf(slots: readonly number[], after: SlotRange): SlotRange {
+  return slots.length === 0 ? { start: after.end, end: after.end } : { start: slots[0]!, end: slots.at(-1)! + 1 }
 }

@@ -1,7 +1,6 @@
 import { type Channel, type Layout, type Plan, type Role, roles, sources } from '../../src/base/model.ts'
-import { and, causal, everything, or, type Rule, sink, streaming, twin, within } from '../../src/base/visibility.ts'
+import { and, causal, or, type Rule, sink, streaming, twin, within } from '../../src/base/visibility.ts'
 import { type Order, raster } from '../../src/orders/index.ts'
-import { hash } from './stub-network.ts'
 
 /**
  * Orders of published systems, as short as can be. They do not ship; they show that plans, rules and steps hold what the systems need.
@@ -54,46 +53,10 @@ function sizeOf({ parts }: Layout): number {
   return parts.reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0)
 }
 
-/** Next scale: all values of a part at once, fed with features carried from the coarser parts. */
-export const scales = sketch('scales (VAR)', causal, ({ parts }) => {
-  let value = 0
-  return parts.flatMap(({ shape }, scale) =>
-    upTo(shape.reduce((product, size) => product * size, 1)).map(() => {
-      const slot = { group: scale + 1, at: value, source: scale === 0 ? sources.start : sources.carried, target: value }
-      value++
-      return slot
-    }),
-  )
-})
-
-/** Masked sets: a random half is given, the rest predicted at once; all see all. */
-export const masked = sketch('masked (MAR)', everything, (layout) =>
-  upTo(sizeOf(layout)).map((at) =>
-    hash(7, at) % 2 === 0
-      ? { role: 'condition', group: 0, at, source: at }
-      : { role: 'mask', group: 1, at, source: sources.maskToken, target: at },
-  ),
-)
-
-/** Block diffusion: noisy blocks denoised in turn, each re-fed clean for the blocks after it. */
-export function blockDiffusion(size: number): Order {
-  return sketch('noisy blocks with clean copies (SDAR, ACDiT)', twin, (layout) => {
-    const copies = (role: Role) => upTo(sizeOf(layout)).map((at) => ({ role, group: Math.floor(at / size) + 1, at, source: at }))
-    return [...copies('noisy').map((slot) => ({ ...slot, target: slot.at })), ...copies('clean')]
-  })
-}
-
 /** Noisy frames whose noisy states are themselves the history. */
 export const noisyHistory = sketch('noisy history (ARFlow)', causal, (layout) =>
   upTo(sizeOf(layout)).map((at) => ({ role: 'noisy', group: Math.floor(at / 2) + 1, at, source: at, target: at })),
 )
-
-/** Any order: content slots and query slots in a fixed random permutation. */
-export const permuted = sketch('two streams, permuted (SemAIM, any-subset)', twin, (layout) => {
-  const order = upTo(sizeOf(layout)).sort((a, b) => hash(3, a) - hash(3, b))
-  const queries = order.map((at, step) => ({ role: 'query' as const, group: step + 1, at, source: sources.query, target: at }))
-  return [...queries, ...order.map((at, step) => ({ group: step + 1, at, source: at }))]
-})
 
 /** Codebook q runs q steps behind: parts are codebooks of equal length. */
 export const delayed = sketch('delay pattern (RVQ codes)', causal, ({ parts }) => {
@@ -104,15 +67,6 @@ export const delayed = sketch('delay pattern (RVQ codes)', causal, ({ parts }) =
     source: parts.map((_, codebook) => codeAt(codebook, step - 1 - codebook) ?? sources.start),
     target: parts.map((_, codebook) => codeAt(codebook, step - codebook) ?? -1),
   }))
-})
-
-/** Next neighbour: diagonal after diagonal, each slot predicting to the right and below. */
-export const neighbours = sketch('neighbours (NAR)', causal, ({ parts }) => {
-  const [height, width] = parts[0]!.shape as [number, number]
-  const inside = (y: number, x: number) => (y < height && x < width ? y * width + x : -1)
-  const cells = upTo(height * width).map((at) => ({ y: Math.floor(at / width), x: at % width, at }))
-  const slots = cells.map(({ y, x, at }) => ({ group: y + x + 1, at, source: at, target: [inside(y, x + 1), inside(y + 1, x)] }))
-  return [{ role: 'condition', group: 0, source: sources.start, target: 0 }, ...slots.sort((a, b) => a.group - b.group)]
 })
 
 /** One causal stream, and drafts of the next `size` values from masks beside it; masks are a second channel. */

@@ -28,11 +28,11 @@ export function fullPass(plan: Plan, inputs: StubInputs, layers: number): number
 export function steppedPass(plan: Plan, steps: readonly Step[], inputs: StubInputs, layers: number): Map<number, number> {
   const cache = new Map<number, readonly number[]>()
   const hidden = new Map<number, number>()
-  for (const { feed, predict, commit } of steps) {
+  for (const { feed, predict, commit, refeed } of steps) {
     const fed = pass(plan, inputs, layers, cache, feed)
     for (const slot of slotsIn(predict)) hidden.set(slot, fed[slot - feed.start]!.at(-1)!)
-    const inFeed = commit.start >= feed.start && commit.end <= feed.end
-    const kept = inFeed ? fed.slice(commit.start - feed.start) : pass(plan, inputs, layers, cache, commit)
+    const again = () => pass(plan, { ...inputs, noise: inputs.values }, layers, cache, commit)
+    const kept = refeed ? again() : fed.slice(commit.start - feed.start)
     for (const [index, slot] of slotsIn(commit).entries()) cache.set(slot, kept[index]!)
   }
   return hidden

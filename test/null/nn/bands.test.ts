@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { OptionError } from '../../../src/base/errors.ts'
-import { bandMatrix, bandResizeMatrix } from '../../../src/nn/bands.ts'
-import { type HostMatrix, mapGrid } from '../../../src/nn/resize.ts'
+import { bandMatrix, bandResizeMatrix, type HostMatrix, mapGrid } from '../../../src/nn/index.ts'
 import { input, interpret } from '../../../src/tensor/index.ts'
 import { expectNear, noise } from '../tensor/finite-differences.ts'
 import { checkLayerGradients } from './check-gradients.ts'

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { OptionError, ShapeError } from '../../../src/base/errors.ts'
-import { mapGrid, type ResizeKind, resize2d, resizeMatrix } from '../../../src/nn/resize.ts'
+import { mapGrid, type ResizeKind, resize2d, resizeMatrix } from '../../../src/nn/index.ts'
 import { input, interpret } from '../../../src/tensor/index.ts'
 import { expectNear, noise } from '../tensor/finite-differences.ts'
 import { checkLayerGradients } from './check-gradients.ts'

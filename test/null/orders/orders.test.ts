@@ -102,12 +102,12 @@ describe('stepsOf', () => {
   it('feeds, predicts and commits a text slot by slot', () => {
     const range = (from: number, to: number) => ({ start: from, end: to })
     expect(stepsOf(raster().plan(layout([2])))).toEqual([
-      { feed: range(0, 1), predict: range(0, 1), commit: range(0, 1) },
-      { feed: range(1, 2), predict: range(1, 2), commit: range(1, 2) },
+      { feed: range(0, 1), predict: range(0, 1), commit: range(0, 1), refeed: false },
+      { feed: range(1, 2), predict: range(1, 2), commit: range(1, 2), refeed: false },
     ])
     expect(stepsOf(prefix(2).plan(layout([4])))).toEqual([
-      { feed: range(0, 3), predict: range(2, 3), commit: range(0, 3) },
-      { feed: range(3, 4), predict: range(3, 4), commit: range(3, 4) },
+      { feed: range(0, 3), predict: range(2, 3), commit: range(0, 3), refeed: false },
+      { feed: range(3, 4), predict: range(3, 4), commit: range(3, 4), refeed: false },
     ])
   })
 

@@ -29,6 +29,7 @@ export const exampleCast: ReadonlyMap<string, string> = new Map(
     texts: 'string[]',
     stories: 'string[]',
     pieces: 'AsyncIterable<string>',
+    pictures: "import('./src/base/pictures.ts').LabelledPictures",
     index: 'number',
     seed: 'number',
     promptLength: 'number',

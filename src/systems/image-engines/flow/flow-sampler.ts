@@ -1,43 +1,14 @@
-import * as v from 'valibot'
-import { OptionError } from '../../../base/errors.ts'
 import type { Layout } from '../../../base/model.ts'
-import { checkOptions, nonNegative, positive } from '../../../base/options.ts'
-import { createRng, type Rng } from '../../../base/rng.ts'
+import { createRng } from '../../../base/rng.ts'
 import type { Device } from '../../../platform/index.ts'
-import type { GuidanceScale, ImageSampler, SampleOptions, SampleRequest, SampleStep } from '../../image-system.ts'
-import { type Arms, BlockRunner, type Counts } from './block-runner.ts'
+import type { ImageSampler, SampleOptions, SampleRequest, SampleStep } from '../../image-system.ts'
+import { BlockRunner, type Counts } from './block-runner.ts'
 import { denoiser } from './denoise.ts'
-import type { FlowBlock } from './flow-block.ts'
+import { armsOf, type CalibrationData, type Conditions, drawn, type FlowOptions, readRequest, reordered } from './flow-request.ts'
 import type { FlowStack } from './flow-stack.ts'
-import { type Inverse, type InverseRequest, readInverses } from './inverse-plan.ts'
+import type { Inverse } from './inverse-plan.ts'
 import { type Incident, invert } from './invert.ts'
 import { type BlockMetrics, measureBlocks, planInverse } from './measure.ts'
-
-/** Values and labels to choose a plan by. */
-export interface CalibrationData {
-  /** `[sample, value, dimension]`. */
-  readonly values: Float32Array
-  readonly labels: Int32Array
-}
-
-/** What `SampleOptions.special` may hold. */
-export interface FlowOptions {
-  /** How blocks are inverted. Default `sequential`. */
-  readonly inverse?: InverseRequest
-  /** What `auto` chooses its plan by. Default: four samples of the flow itself. */
-  readonly calibrate?: CalibrationData
-  /** Largest change of a number at which `auto` stops to iterate. Default 1e-4. */
-  readonly tolerance?: number
-  /** One step x + ν²·∇log p(x) at the end, for flows that were trained with Gaussian noise ν. Default: whenever there was such noise. */
-  readonly denoise?: boolean
-}
-
-const optionsSchema = v.strictObject({
-  inverse: v.optional(v.unknown()),
-  calibrate: v.optional(v.strictObject({ values: v.instance(Float32Array), labels: v.instance(Int32Array) })),
-  tolerance: v.optional(positive),
-  denoise: v.optional(v.boolean()),
-})
 
 export interface FlowSamplerOptions {
   readonly layout: Layout
@@ -46,13 +17,6 @@ export interface FlowSamplerOptions {
   readonly noise: number
   /** Whether the flow knows samples without a class. */
   readonly guidable: boolean
-}
-
-/** What conditions samples. */
-interface Conditions {
-  readonly labels: Int32Array
-  readonly guidance?: GuidanceScale | undefined
-  readonly signal?: AbortSignal | undefined
 }
 
 /** What became of a call, block by block. */
@@ -113,7 +77,7 @@ export class FlowSampler implements ImageSampler {
 
   async *sample(request: SampleRequest): AsyncGenerator<SampleStep> {
     const { labels, rngs, signal, options } = request
-    const { special, inverses, temperature, denoises } = this.#read(request)
+    const { special, inverses, temperature, denoises } = readRequest(request, { ...this.#settings, stack: this.#stack })
     const plan = inverses ?? (await this.#planned(special))
     const steps = this.#stack.blocks.length + Number(denoises)
     const report: FlowReportInWork = { plan, iterations: plan.map(() => 0), incidents: [] }
@@ -135,28 +99,6 @@ export class FlowSampler implements ImageSampler {
     await this.#denoiser.dispose()
   }
 
-  #read({ labels, rngs, options, given }: SampleRequest) {
-    const { special = {}, temperature = 1, guidance = 1 } = options
-    checkOptions(optionsSchema, special, 'special')
-    checkOptions(nonNegative, temperature, 'temperature')
-    if (given !== undefined)
-      throw new OptionError('a flow keeps no given values', { fix: 'use a system that generates value by value' })
-    if (labels.length === 0 || labels.length !== rngs.length)
-      throw new OptionError(`${labels.length} labels and ${rngs.length} generators`, { expected: 'one of each per sample' })
-    const odd = labels.find((label) => label < 0 || label > this.#stack.classes)
-    if (odd !== undefined) throw new OptionError(`label ${odd}`, { expected: `0 to ${this.#stack.classes}` })
-    if (guidance !== 1 && !this.#settings.guidable)
-      throw new OptionError('guidance of a flow that knows no samples without a class', {
-        fix: 'train it with classes and a label drop above 0',
-      })
-    const flow = special as FlowOptions
-    const { noise } = this.#settings
-    if (flow.denoise === true && noise === 0)
-      throw new OptionError('denoise: the flow was trained without Gaussian noise', { expected: 'false' })
-    const inverses = readInverses(flow.inverse ?? 'sequential', { blocks: this.#stack.blocks.length, slots: this.#stack.slots })
-    return { special: flow, inverses, temperature, denoises: flow.denoise ?? noise > 0 }
-  }
-
   /** Numbers through the blocks, from the last to the first. */
   async *#inverted(
     z: Float32Array,
@@ -166,7 +108,7 @@ export class FlowSampler implements ImageSampler {
     const { blocks } = this.#stack
     let values = z
     for (let block = blocks.length - 1; block >= 0; block--) {
-      const arms = this.#arms(blocks[block]!, how)
+      const arms = armsOf(blocks[block]!, how)
       const given = { map: this.#runners[block]!, z: reordered(values, blocks[block]!), arms, block, signal: how.signal }
       const inverted = await invert(given, report.plan[block]!)
       report.iterations[block] = inverted.iterations
@@ -197,37 +139,9 @@ export class FlowSampler implements ImageSampler {
     return { values, labels }
   }
 
-  #arms(block: FlowBlock, { labels, guidance = 1 }: Conditions): Arms {
-    if (block.classes === 0) return { labels }
-    const scales = Float32Array.from({ length: block.slots }, (_, slot) =>
-      typeof guidance === 'number' ? guidance : guidance(slot, block.slots),
-    )
-    const odd = scales.find((scale) => !(scale >= 1 && scale < Number.POSITIVE_INFINITY))
-    if (odd !== undefined)
-      throw new OptionError(`guidance ${odd}`, { expected: 'a finite number ≥ 1: a flow is not guided away from its condition' })
-    return scales.every((scale) => scale === 1) ? { labels } : { labels, weight: scales.map((scale) => scale - 1) }
-  }
-
   #step(values: Float32Array, count: number, { step, steps }: { readonly step: number; readonly steps: number }): SampleStep {
     const { layout } = this.#settings
     const known = new Float32Array(count * this.#stack.slots).fill(Number(step === steps))
     return { step, steps, values: { layout, count, kind: 'vectors', dimension: this.#stack.dimension, data: values }, known }
   }
-}
-
-/** Normal numbers, of each sample's own generator. */
-function drawn(rngs: readonly Rng[], size: number, temperature: number): Float32Array {
-  const all = new Float32Array(rngs.length * size)
-  for (const [sample, rng] of rngs.entries()) rng.fold('z').fillNormal(all.subarray(sample * size, (sample + 1) * size))
-  return all.map((x) => x * temperature)
-}
-
-/** Values `[sample, value, dimension]` in a block's order, or back. */
-function reordered(values: Float32Array, { targets, slots, dimension }: FlowBlock): Float32Array {
-  if (targets.every((value, slot) => value === slot)) return values
-  const out = new Float32Array(values.length)
-  for (let from = 0; from < values.length; from += slots * dimension)
-    for (const [slot, value] of targets.entries())
-      out.set(values.subarray(from + value * dimension, from + (value + 1) * dimension), from + slot * dimension)
-  return out
 }
