@@ -2,6 +2,7 @@ export { type ChatSession, type ChatSessionOptions, type ChatTurn, openChatSessi
 export type { FinishReason, GeneratedToken, GenerateOptions, TokenLogProb } from './continuation.ts'
 export { generate } from './generate.ts'
 export { type GeneratedText, type GenerateTextOptions, generateText, type TextStopOptions, textPieces } from './generate-text.ts'
+export { combine, guidanceAt } from './guidance.ts'
 export { applyRules, type DecodeContext, type LogitsRule, logSoftmax } from './logits.ts'
 export { allow, forbid, frequencyPenalty, logitBias, noRepeatNgram, presencePenalty, repetitionPenalty } from './penalties.ts'
 export { type LogitsOptions, logitsRules } from './pipeline.ts'

@@ -156,7 +156,7 @@ function compileSteps(network: PlanNetwork, caches: readonly LayerCache[], devic
         assignRows(key, output.added[layer]!.key, 2, start, count),
         assignRows(value, output.added[layer]!.value, 2, start, count),
       ])
-      return { ...network.readout(output.hidden), kept }
+      return { ...network.readout(output), kept }
     },
     { device, frozen: true, name: 'plan' },
   )

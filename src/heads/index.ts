@@ -6,3 +6,4 @@ export {
   type TiedHeadOptions,
   tiedHead,
 } from './categorical.ts'
+export { type MultiCategoricalHead, multiCategoricalHead } from './multi-categorical.ts'

@@ -16,6 +16,7 @@ export {
 } from './attention.ts'
 export { bandMatrix, bandResizeMatrix } from './bands.ts'
 export { type Block, type BlockParts, parallel, postnorm, prenorm, type Residual, sandwich } from './block.ts'
+export { CodeEmbedding } from './code-embedding.ts'
 export { Conv2d, type Conv2dOptions } from './convolution.ts'
 export { embedSlots, type SlotSources } from './embed-slots.ts'
 export { Embedding } from './embedding.ts'
@@ -52,7 +53,7 @@ export {
 export { layerNorm, type Norm, type NormFactory, type RmsNormOptions, rmsNorm } from './norm.ts'
 export { type PictureCoderOptions, PictureDecoder, PictureEncoder } from './picture-coders.ts'
 export { placedValues } from './placement.ts'
-export { type EmbeddedSlots, type PlanNetwork, planHidden, planPositions, type Traced } from './plan-network.ts'
+export { type EmbeddedSlots, type PlanNetwork, planPositions, planReadout, type Traced } from './plan-network.ts'
 export { learned, type Positions, type PositionsFactory, type RotaryOptions, rotary, rotaryAxes, unplaced } from './positions.ts'
 export {
   gptq,

@@ -2,6 +2,7 @@ import type { Plan } from '../base/model.ts'
 import { slotCoordinates } from '../base/slots.ts'
 import { constant, type Inputs, type Tensor } from '../tensor/index.ts'
 import type { SlotTransformer } from './slot-transformer.ts'
+import type { BackboneOutput } from './transformer.ts'
 import { constantColumns } from './visibility.ts'
 
 export type Traced = Readonly<Record<string, Tensor>>
@@ -15,7 +16,7 @@ export interface EmbeddedSlots {
 }
 
 /**
- * A network over the slots of one plan. Training reads the plan whole (`planHidden`), generation step by step (`openPlanStepper`); both trace these
+ * A network over the slots of one plan. Training reads the plan whole (`planReadout`), generation step by step (`openPlanStepper`); both trace these
  * functions, so that they cannot differ.
  */
 export interface PlanNetwork {
@@ -25,18 +26,15 @@ export interface PlanNetwork {
   readonly backbone: SlotTransformer
   /** Embeddings of all slots of the plan; what a slot is embedded from must be known when its group is fed. */
   embed(inputs: Traced): EmbeddedSlots
-  /** What is read at hidden states `[batch, slot, width]`: logits, velocities. Each result is `[batch, slot, …]`. */
-  readout(hidden: Tensor): Traced
+  /** What is read at the hidden states of slots: logits, velocities. Each result is `[batch, slot, …]`. */
+  readout(output: BackboneOutput): Traced
 }
 
-/** Hidden states of all slots at once, `[batch, slot, width]`. */
-export function planHidden({ plan, backbone, embed }: Pick<PlanNetwork, 'plan' | 'backbone' | 'embed'>, inputs: Traced): Tensor {
-  return backbone.forward({
-    ...embed(inputs),
-    position: planPositions(plan),
-    columns: constantColumns(plan),
-    visibility: plan.visibility,
-  }).hidden
+/** What is read at all slots at once, as in training. */
+export function planReadout(network: PlanNetwork, inputs: Traced): Traced {
+  const { plan } = network
+  const slots = { position: planPositions(plan), columns: constantColumns(plan), visibility: plan.visibility }
+  return network.readout(network.backbone.forward({ ...network.embed(inputs), ...slots }))
 }
 
 /** Coordinates of a plan's slots, int32 `[1, slot, axis]`. */

@@ -1,5 +1,4 @@
-import { OptionError, ShapeError } from '../base/errors.ts'
-import type { Plan, SlotColumns, SlotRange, Step } from '../base/model.ts'
+import type { Plan, SlotRange } from '../base/model.ts'
 import { channelsOf } from './known-groups.ts'
 
 export interface SlotGroup {
@@ -45,41 +44,4 @@ export function predictionsOf(plan: Plan, { start, end }: SlotRange = { start: 0
     return column
   })
   return { values, slots }
-}
-
-/** The slots in the cache before each step, in the order in which they were kept; one entry more, for after the last step. */
-export function heldSlots(steps: readonly Step[]): Int32Array[] {
-  const held: number[] = []
-  const states = [new Int32Array(0)]
-  for (const { commit } of steps) {
-    for (let slot = commit.start; slot < commit.end; slot++) held.push(slot)
-    states.push(Int32Array.from(held))
-  }
-  return states
-}
-
-/**
- * The columns of some slots of a plan, in the order given: what a rule reads of a step's queries, or of the keys in a cache.
- * Throws ShapeError on a slot that the plan does not have, OptionError when a slot's parent is not among the slots before it.
- */
-export function columnsOf(plan: SlotColumns, slots: ArrayLike<number>): SlotColumns {
-  const indices = Int32Array.from(slots)
-  const stray = indices.findIndex((slot, index) => slot < 0 || slot >= plan.length || slot !== slots[index])
-  if (stray >= 0) throw new ShapeError(`there is no slot ${slots[stray]}`, { expected: `slots below ${plan.length}` })
-  const placed = new Map<number, number>()
-  const parent = indices.map((slot, index) => {
-    placed.set(slot, index)
-    const own = plan.parent[slot]!
-    const moved = own < 0 ? -1 : placed.get(own)
-    if (moved !== undefined) return moved
-    throw new OptionError(`slot ${slot} without its parent ${own}`, { expected: 'parents before their children' })
-  })
-  return {
-    length: indices.length,
-    role: Uint8Array.from(indices, (slot) => plan.role[slot]!),
-    group: indices.map((slot) => plan.group[slot]!),
-    segment: indices.map((slot) => plan.segment[slot]!),
-    position: plan.position.map((axis) => indices.map((slot) => axis[slot]!)),
-    parent,
-  }
 }

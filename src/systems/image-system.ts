@@ -32,7 +32,7 @@ export interface ImageNetwork {
   /** Share of labels that training drops; guidance needs it above 0. */
   readonly labelDrop: number
   /** What a training step is fed, for `batch` samples; sizes are fixed. */
-  inputs(batch: number): Inputs
+  trainingInputs(batch: number): Inputs
   /** Feeds of a step; a pure function of its arguments. Labels are dropped already. */
   feed(samples: CodeBatch, labels: Int32Array, rng: Rng): Readonly<Record<string, FeedValue>>
   /** The scalar to minimise, and others to report. */

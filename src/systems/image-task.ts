@@ -53,7 +53,7 @@ export function imageTask(model: ImageModel, options: ImageTaskOptions): Trainin
     network.feed(chosenCodes(from.codes, samples), droppedLabels(model, from.labels, samples, noise.fold('labels')), noise)
   return {
     module: network,
-    inputs: network.inputs(batch),
+    inputs: network.trainingInputs(batch),
     loss: (inputs) => network.loss(inputs),
     batchAt: (step) =>
       feed(

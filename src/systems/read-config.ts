@@ -5,6 +5,8 @@ import { OptionError } from '../base/errors.ts'
 export const count = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(2 ** 31 - 1))
 /** Layers are built before the weights are read: a hostile configuration must not ask for billions. */
 export const layerCount = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(1024))
+/** At least 0, below 1. */
+export const share = v.pipe(v.number(), v.minValue(0), v.ltValue(1))
 export const positive = v.pipe(v.number(), v.finite(), v.gtValue(0))
 
 /** Checks plain data against a schema. Throws OptionError naming the field. */

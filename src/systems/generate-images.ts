@@ -1,0 +1,89 @@
+import * as v from 'valibot'
+import type { CodeBatch } from '../base/codes.ts'
+import { OptionError } from '../base/errors.ts'
+import { callable, checkOptions, wholeNumber } from '../base/options.ts'
+import { createRng } from '../base/rng.ts'
+import type { ImageModel } from './image-model.ts'
+import type { SampleOptions, SampleRequest, SampleStep } from './image-system.ts'
+
+export interface GenerateImagesOptions extends SampleOptions {
+  /** One class for each picture: names or labels; a single one for all. Default: none. */
+  readonly classes?: string | number | readonly (string | number)[]
+  /** Pictures. Default: as many as classes, else 1. */
+  readonly count?: number
+  /** Of the random choices: picture i of a seed is the same whatever the count. */
+  readonly seed: number
+  /** Values to keep, and which: for in-painting and completion. `known` is `[count, value]`, 1 where a value is given. */
+  readonly given?: SampleRequest['given']
+  readonly signal?: AbortSignal
+}
+
+const special = { classes: true, count: true, seed: true, given: true, signal: true } as const
+
+const schema = v.looseObject({
+  classes: v.optional(v.union([v.string(), wholeNumber(0), v.array(v.union([v.string(), wholeNumber(0)]))])),
+  count: v.optional(wholeNumber(1, 4096)),
+  seed: wholeNumber(0),
+  given: v.optional(v.looseObject({})),
+  signal: v.optional(v.instance(AbortSignal)),
+  guidance: v.optional(v.union([v.pipe(v.number(), v.finite(), v.minValue(0)), callable])),
+  temperature: v.optional(v.pipe(v.number(), v.finite(), v.minValue(0))),
+  steps: v.optional(wholeNumber(1)),
+  innerSteps: v.optional(v.union([wholeNumber(1), callable])),
+})
+
+/**
+ * Generates code values step by step; every step's values decode to a preview (`decodeCodes` with its `known`). Throws OptionError on options that
+ * the model's system does not take, on classes that it does not have, and as its sampler does.
+ * @example
+ * for await (const { step, steps } of generateImages(model, { classes: 3, count: 16, seed: 1, guidance: 2 })) console.log(step, steps)
+ */
+export async function* generateImages(
+  model: ImageModel,
+  options: GenerateImagesOptions,
+): AsyncGenerator<SampleStep, void, undefined> {
+  checkOptions(schema, options, 'generateImages')
+  const { classes, count, seed, given, signal, ...sampling } = options
+  const { sampler } = model
+  const unknown = Object.keys(sampling).find((name) => !sampler.options.some((option) => option === name))
+  if (unknown !== undefined) {
+    throw new OptionError(`${model.system.id} does not take ${unknown}`, {
+      expected: [...Object.keys(special), ...sampler.options].join(', '),
+    })
+  }
+  const labels = labelsOf(model, classes, count)
+  checkGiven(given, labels.length)
+  const rng = createRng(seed)
+  const rngs = Array.from(labels, (_, i) => rng.fold('picture').fold(i))
+  yield* sampler.sample({ labels, rngs, options: sampling, ...(given && { given }), ...(signal && { signal }) })
+}
+
+/** The values of the last step. Throws as `generateImages` does. */
+export async function generateCodes(model: ImageModel, options: GenerateImagesOptions): Promise<CodeBatch> {
+  let last: SampleStep | undefined
+  for await (const step of generateImages(model, options)) last = step
+  return last!.values
+}
+
+function labelsOf({ classes, network }: ImageModel, wanted: GenerateImagesOptions['classes'], count?: number): Int32Array {
+  const list = wanted === undefined ? [] : Array.isArray(wanted) ? wanted : [wanted as string | number]
+  if (list.length > 1 && count !== undefined && count !== list.length)
+    throw new OptionError(`${list.length} classes for ${count} pictures`, { expected: 'one class, or one for each picture' })
+  const total = count ?? Math.max(1, list.length)
+  const labels = list.map((each: string | number) => labelOf(each, classes))
+  return Int32Array.from({ length: total }, (_, i) => (labels.length === 1 ? labels[0]! : (labels[i] ?? network.classes)))
+}
+
+function labelOf(wanted: string | number, classes: readonly string[]): number {
+  const label = typeof wanted === 'number' ? wanted : classes.indexOf(wanted)
+  if (label >= 0 && label < classes.length) return label
+  const names = classes.slice(0, 20).map((name, i) => (name === String(i) ? name : `${i} (${name})`))
+  throw new OptionError(`there is no class ${JSON.stringify(wanted)}`, {
+    expected: classes.length === 0 ? 'no class: the model has none' : names.join(', '),
+  })
+}
+
+function checkGiven(given: SampleRequest['given'], count: number): void {
+  if (given !== undefined && given.values.count !== count)
+    throw new OptionError(`${given.values.count} given samples for ${count} pictures`, { expected: 'one each' })
+}

@@ -1,0 +1,86 @@
+import type { CodeBatch } from '../../base/codes.ts'
+import { MismatchError } from '../../base/errors.ts'
+import type { Channel } from '../../base/model.ts'
+import { categoricalLogProb } from '../../heads/index.ts'
+import { planReadout, type Traced } from '../../nn/index.ts'
+import {
+  add,
+  constant,
+  type Dimension,
+  divide,
+  gather,
+  type Inputs,
+  int32,
+  mean,
+  multiply,
+  negate,
+  slice,
+  squeeze,
+  sum,
+  type Tensor,
+} from '../../tensor/index.ts'
+import type { ImageTokenizer } from '../../tokenizers/index.ts'
+import { valueCount } from './choose-codes.ts'
+import type { IdsNetwork } from './ids-sampler.ts'
+
+/** Inputs of a network of ids: `values` `[batch, value, code]`, `label` `[batch]`. */
+export function idsInputs(network: Pick<IdsNetwork, 'layout' | 'vocabulary'>, batch: Dimension | string): Inputs {
+  return { values: int32(batch, valueCount(network), network.vocabulary.length), label: int32(batch) }
+}
+
+export function idsFeed({ data }: CodeBatch, labels: Int32Array) {
+  return { values: data as Int32Array, label: labels }
+}
+
+/** The vocabularies of a tokenizer whose values are ids. Throws MismatchError for another. */
+export function vocabularyOf({ unit, kind }: ImageTokenizer, system: string): readonly number[] {
+  if (unit.kind === 'ids') return unit.vocabulary
+  throw new MismatchError(`${system} predicts ids, and the tokenizer ${kind} gives vectors of ${unit.dimension}`, {
+    fix: 'take a tokenizer such as vq, fsq or bae',
+  })
+}
+
+/** Mean −log p of an id, in nats, over samples, channels, slots and codes, weighted as the plan has it. */
+export function idsLoss(network: IdsNetwork, inputs: Traced): Tensor {
+  const weights = channelsOf(network).flatMap(({ target, weight }) => [...weight].filter((_, slot) => target[slot]! >= 0))
+  const total = weights.reduce((all, weight) => all + weight, 0) * network.vocabulary.length
+  return negate(divide(mean(idsLogProb(network, inputs)), total))
+}
+
+/** Σ log p of a sample's ids, in nats, over channels, slots and codes, weighted as the plan has it: `[batch]`. */
+export function idsLogProb(network: IdsNetwork, inputs: Traced): Tensor {
+  const logits = planReadout(network, inputs).logits!
+  const width = network.vocabulary.reduce((all, size) => all + size, 0)
+  const channels = channelsOf(network)
+  return channels
+    .map((channel, index) =>
+      channelLogProb(network, inputs.values!, slice(logits, -1, index * width, (index + 1) * width), channel),
+    )
+    .reduce((a, b) => add(a, b))
+}
+
+function channelsOf({ plan }: IdsNetwork): readonly Channel[] {
+  return [plan, ...(plan.channels ?? [])]
+}
+
+/** Logits `[batch, slot, Σ vocabulary]` of one channel → Σ log p `[batch]`. */
+function channelLogProb({ vocabulary }: IdsNetwork, values: Tensor, logits: Tensor, { target, weight }: Channel): Tensor {
+  const slots = [...target.keys()].filter((slot) => target[slot]! >= 0)
+  const own = gather(logits, indices(slots), 1)
+  const ids = gather(values, indices(slots.map((slot) => target[slot]!)), 1)
+  const weights = constant(
+    slots.map((slot) => weight[slot]!),
+    [1, slots.length],
+  )
+  let start = 0
+  const each = vocabulary.map((size, code) => {
+    const scores = slice(own, -1, start, start + size)
+    start += size
+    return sum(multiply(categoricalLogProb(scores, squeeze(slice(ids, -1, code, code + 1), -1)), weights), -1)
+  })
+  return each.reduce((a, b) => add(a, b))
+}
+
+function indices(values: readonly number[]): Tensor {
+  return constant(Int32Array.from(values), [values.length], 'int32')
+}

@@ -1,0 +1,132 @@
+import type { CodeBatch } from '../../base/codes.ts'
+import type { Layout, Step } from '../../base/model.ts'
+import type { Rng } from '../../base/rng.ts'
+import { applyRules, greedyToken, type LogitsRule, logitsRules, sampleToken } from '../../decode/index.ts'
+import { openPlanStepper, type PlanStepper } from '../../engine/index.ts'
+import type { PlanNetwork } from '../../nn/index.ts'
+import { stepsOf } from '../../orders/index.ts'
+import type { Device } from '../../platform/index.ts'
+import type { ImageSampler, SampleRequest, SampleStep } from '../image-system.ts'
+import { Arms, type LabelTraits } from './arms.ts'
+import { valueCount } from './choose-codes.ts'
+
+/**
+ * A network that predicts ids group by group. Its inputs are `values`, int32 `[B, value, code]`, and `label`, int32 `[B]`; its readout has `logits`
+ * `[batch, slot, channel·Σ vocabulary]`: for each channel of the plan, the logits of the codes side by side.
+ */
+export interface IdsNetwork extends PlanNetwork, LabelTraits {
+  readonly layout: Layout
+  readonly vocabulary: readonly number[]
+}
+
+/** Draws ids in the order of a plan: raster, scales, diagonals. Where several channels predict a value, the mean of their logits counts. */
+export class IdsSampler implements ImageSampler {
+  readonly options = ['guidance', 'temperature', 'topK', 'topP'] as const
+  readonly #network: IdsNetwork
+  readonly #stepper: PlanStepper
+  readonly #steps: readonly Step[]
+  readonly #size: number
+
+  constructor(network: IdsNetwork, device: Device) {
+    this.#network = network
+    this.#stepper = openPlanStepper(network, device)
+    this.#steps = stepsOf(network.plan)
+    this.#size = valueCount(network)
+  }
+
+  get evaluations() {
+    return { backbone: this.#stepper.calls, head: 0 }
+  }
+
+  async *sample(request: SampleRequest): AsyncGenerator<SampleStep, void, undefined> {
+    const { labels, given, options, rngs } = request
+    const { vocabulary, layout } = this.#network
+    const arms = new Arms(this.#network, request)
+    const rules = logitsRules(options)
+    const values =
+      given === undefined ? new Int32Array(labels.length * this.#size * vocabulary.length) : Int32Array.from(given.values.data)
+    const known = given === undefined ? new Float32Array(labels.length * this.#size) : given.known.slice()
+    const steps = this.#steps.filter(predicts).length
+    await this.#stepper.begin(arms.rows)
+    for (const [k, { feed, predict, commit }] of this.#steps.entries()) {
+      request.signal?.throwIfAborted()
+      const feeds = { label: arms.labels, values: arms.doubled(values) }
+      const { logits } = await this.#stepper.step(feeds, feed, { commit: commit.end > commit.start })
+      if (!predicts({ predict })) continue
+      const step = this.#steps.slice(0, k).filter(predicts).length
+      const guided = arms.combined(logits!, step, steps, 'logits')
+      this.#draw(guided, this.#steps[k]!, { values, known, rules, rngs, greedy: options.temperature === 0 })
+      const batch: CodeBatch = { kind: 'ids', vocabulary, layout, count: labels.length, data: values.slice() }
+      yield { step: step + 1, steps, values: batch, known: known.slice() }
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#stepper[Symbol.asyncDispose]()
+  }
+
+  /** Draws the values that a step predicts, those that are known left out. */
+  #draw(logits: Float32Array, step: Step, drawing: Drawing): void {
+    const { values, known, rules, rngs, greedy } = drawing
+    const { vocabulary } = this.#network
+    const width = vocabulary.reduce((sum, size) => sum + size, 0)
+    for (const [value, places] of this.#predictors(step)) {
+      for (const [sample, rng] of rngs.entries()) {
+        const at = sample * this.#size + value
+        if (known[at] === 1) continue
+        const slots = step.feed.end - step.feed.start
+        const row = meanOf(
+          logits,
+          places.map((place) => (sample * slots * this.#channels + place) * width),
+          width,
+        )
+        let start = 0
+        for (const [code, size] of vocabulary.entries()) {
+          const ruled = applyRules(rules, row.subarray(start, start + size), noContext)
+          const place = at * vocabulary.length + code
+          values[place] = greedy ? greedyToken(ruled) : sampleToken(ruled, rng.uniformAt(value * vocabulary.length + code))
+          start += size
+        }
+        known[at] = 1
+      }
+    }
+  }
+
+  get #channels(): number {
+    return 1 + (this.#network.plan.channels?.length ?? 0)
+  }
+
+  /** For each value that a step predicts, where its logits stand among those of the step: slot · channels + channel. */
+  #predictors({ feed, predict }: Step): Map<number, number[]> {
+    const { plan } = this.#network
+    const found = new Map<number, number[]>()
+    for (const [channel, { target }] of [plan, ...(plan.channels ?? [])].entries()) {
+      for (let slot = predict.start; slot < predict.end; slot++) {
+        const value = target[slot]!
+        if (value < 0) continue
+        const places = found.get(value) ?? []
+        places.push((slot - feed.start) * this.#channels + channel)
+        found.set(value, places)
+      }
+    }
+    return found
+  }
+}
+
+interface Drawing {
+  readonly values: Int32Array
+  readonly known: Float32Array
+  readonly rules: readonly LogitsRule[]
+  readonly rngs: readonly Rng[]
+  readonly greedy: boolean
+}
+
+/** Rules that look at earlier tokens have no place here. */
+const noContext = { tokens: [], promptLength: 0 }
+
+const predicts = ({ predict }: Pick<Step, 'predict'>) => predict.end > predict.start
+
+function meanOf(rows: Float32Array, starts: readonly number[], width: number): Float32Array {
+  if (starts.length === 1) return rows.subarray(starts[0], starts[0]! + width)
+  return Float32Array.from({ length: width }, (_, i) => starts.reduce((sum, start) => sum + rows[start + i]!, 0) / starts.length)
+}

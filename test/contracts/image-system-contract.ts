@@ -1,0 +1,97 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Device, openDevice } from '../../src/platform/index.ts'
+import { generateCodes, generateImages } from '../../src/systems/generate-images.ts'
+import { createImageModel, type ImageModel } from '../../src/systems/image-model.ts'
+import { imageTask } from '../../src/systems/image-task.ts'
+import { fit } from '../../src/train/index.ts'
+import { type ImageSystemCase, type ImageSystemSubject, toyPictures } from './toy-image-models.ts'
+
+/** What every system of pictures promises: it learns, draws what it is asked for, repeats itself, and never lets company matter. */
+export function runImageSystemContract(subject: ImageSystemSubject): void {
+  const { id, sampling = {}, skip = {} } = subject
+  const promise = (name: ImageSystemCase, body: () => Promise<void>) => {
+    const reason = skip[name]
+    if (reason === undefined) it(name, body)
+    else it.skip(`${name} (skipped: ${reason})`, () => undefined)
+  }
+  describe(`image system ${id}`, () => {
+    let device: Device
+    let model: ImageModel
+    const losses: number[] = []
+    beforeAll(async () => {
+      device = await openDevice({ worker: false, threads: 1 })
+      model = await trainedModel(subject, device, losses)
+    }, 120_000)
+    afterAll(async () => {
+      await model[Symbol.asyncDispose]()
+      await device[Symbol.asyncDispose]()
+    })
+    const draw = async (options: object) => Array.from((await generateCodes(model, { seed: 1, ...sampling, ...options })).data)
+
+    promise('fit lowers the loss', async () => {
+      const mean = (values: number[]) => values.reduce((sum, value) => sum + value, 0) / values.length
+      expect(mean(losses.slice(-20))).toBeLessThan(0.8 * mean(losses.slice(0, 5)))
+    })
+
+    it('repeats with a seed, differs with another, and pictures do not depend on their company', async () => {
+      const four = await draw({ classes: [0, 1, 0, 1] })
+      expect(await draw({ classes: [0, 1, 0, 1] })).toEqual(four)
+      expect(await draw({ classes: [0, 1, 0, 1], seed: 2 })).not.toEqual(four)
+      const two = await draw({ classes: [0, 1] })
+      const shared = four.slice(0, two.length)
+      expect(Math.max(...two.map((value, i) => Math.abs(value - shared[i]!)))).toBeLessThan(1e-3)
+    })
+
+    it('counts its steps and settles every value once', async () => {
+      let before = 0
+      let last = { step: 0, steps: 0 }
+      for await (const { step, steps, known } of generateImages(model, { seed: 3, ...sampling })) {
+        const settled = known.reduce((sum, value) => sum + value, 0)
+        expect(settled).toBeGreaterThanOrEqual(before)
+        expect(step).toBe(last.step + 1)
+        before = settled
+        last = { step, steps }
+        if (step === steps) expect(known.every((value) => value === 1)).toBe(true)
+      }
+      expect(last.step).toBe(last.steps)
+    })
+
+    it('refuses classes that it does not have and options that it does not take', async () => {
+      await expect(draw({ classes: [2] })).rejects.toThrow(/there is no class 2/)
+      await expect(draw({ wings: 2 })).rejects.toThrow(/does not take wings/)
+      await expect(draw({ guidance: -1 })).rejects.toThrow(/guidance/)
+    })
+
+    it('stops when it is told to', async () => {
+      const stop = new AbortController()
+      stop.abort(new Error('enough'))
+      await expect(draw({ signal: stop.signal })).rejects.toThrow('enough')
+    })
+
+    promise('guidance changes samples', async () => {
+      expect(await draw({ classes: [0, 1], guidance: 3 })).not.toEqual(await draw({ classes: [0, 1] }))
+    })
+  })
+}
+
+async function trainedModel(subject: ImageSystemSubject, device: Device, losses: number[]): Promise<ImageModel> {
+  const { system, options, steps = 150, learningRate = 3e-3 } = subject
+  const pictures = toyPictures(512, 1)
+  const model = await createImageModel({
+    system,
+    options,
+    tokenizer: subject.tokenizer(),
+    classes: pictures.classes,
+    device,
+    seed: 1,
+  })
+  const task = imageTask(model, { train: subject.codes(pictures), batch: 32, seed: 1 })
+  await fit(task, {
+    device,
+    steps,
+    learningRate,
+    clip: 1,
+    onEvent: (event) => void (event.kind === 'step' && losses.push(event.loss)),
+  })
+  return model
+}

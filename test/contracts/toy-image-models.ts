@@ -1,0 +1,50 @@
+import type { LabelledPictures } from '../../src/base/pictures.ts'
+import { loadImageSystem } from '../../src/systems/image-registry.ts'
+import type { ImageSystem, SampleOptions } from '../../src/systems/image-system.ts'
+import type { LabelledCodes } from '../../src/systems/image-task.ts'
+import type { ImageTokenizer } from '../../src/tokenizers/index.ts'
+import { ThresholdTokenizer, thresholdCodes, toyPictures } from './toy-pictures.ts'
+
+export type ImageSystemCase =
+  | 'fit lowers the loss'
+  | 'the class decides'
+  | 'guidance changes samples'
+  | 'cached decoding = full mask'
+  | 'score = sum of steps'
+  | 'keeps what is given'
+
+/** How the contract opens a small model of a system, on 4×4 pictures of rows and columns. */
+export interface ImageSystemSubject {
+  readonly id: string
+  readonly system: ImageSystem
+  readonly options: Readonly<Record<string, unknown>>
+  tokenizer(): ImageTokenizer
+  codes(pictures: LabelledPictures): LabelledCodes
+  readonly steps?: number
+  readonly learningRate?: number
+  /** Options of every sampling. */
+  readonly sampling?: SampleOptions
+  /** Cases that the system cannot pass, with the reason. */
+  readonly skip?: Partial<Record<ImageSystemCase, string>>
+}
+
+type Toy = Omit<ImageSystemSubject, 'id' | 'system'>
+
+const thresholds = {
+  tokenizer: () => new ThresholdTokenizer(),
+  codes: (pictures: LabelledPictures) => ({ codes: thresholdCodes(pictures), labels: pictures.labels }),
+}
+
+/** A line per system. */
+const toys: Readonly<Record<string, Toy>> = {
+  elm: { ...thresholds, options: { width: 32, layers: 2, heads: 2 } },
+  nar: { ...thresholds, options: { width: 32, layers: 3, heads: 2 } },
+}
+
+export async function toyImageSubject(id: string): Promise<ImageSystemSubject> {
+  const toy = toys[id]
+  if (toy === undefined) throw new Error(`no toy for the system ${id}: add a line to toy-image-models.ts`)
+  return { id, system: await loadImageSystem(id), ...toy }
+}
+
+export { toyPictures }
