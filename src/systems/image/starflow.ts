@@ -84,7 +84,7 @@ class FlowNetwork implements ImageNetwork {
     this.#layout = layout
   }
 
-  inputs(batch: number) {
+  trainingInputs(batch: number) {
     return { values: float32(batch, this.flow.slots, this.flow.dimension), labels: int32(batch) }
   }
 
