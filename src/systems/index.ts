@@ -6,6 +6,17 @@ export type { RotaryScalingChoice } from './families/rotary-config.ts'
 export { type GgufFactors, type GgufModel, ggufModel } from './gguf-model.ts'
 export { ggufFactorTensors } from './gguf-places.ts'
 export {
+  type DecodeOptions,
+  decodeCodes,
+  type EncodeOptions,
+  encodePictures,
+  type ImageCoder,
+  type ImageCoderOptions,
+  openImageCoder,
+} from './image-coder.ts'
+export { imageTokenizerFiles, loadImageTokenizer, saveImageTokenizer } from './image-tokenizer-files.ts'
+export { type ImageTokenizerTaskOptions, imageTokenizerTask } from './image-tokenizer-task.ts'
+export {
   applyQuantization,
   declaredQuantization,
   type QuantizationDeclaration,
