@@ -3,7 +3,7 @@ import { loadImageSystem } from '../../src/systems/image-registry.ts'
 import type { ImageSystem, SampleOptions } from '../../src/systems/image-system.ts'
 import type { LabelledCodes } from '../../src/systems/image-task.ts'
 import type { ImageTokenizer } from '../../src/tokenizers/index.ts'
-import { PatchToy, patchCodes } from './toy-patches.ts'
+import { patchCodes, toyPatches } from './toy-patches.ts'
 import { ThresholdTokenizer, thresholdCodes, toyPictures } from './toy-pictures.ts'
 
 export type ImageSystemCase =
@@ -37,7 +37,7 @@ const thresholds = {
 }
 
 const patches = {
-  tokenizer: () => new PatchToy(),
+  tokenizer: toyPatches,
   codes: (pictures: LabelledPictures) => ({ codes: patchCodes(pictures), labels: pictures.labels }),
 }
 

@@ -13,7 +13,6 @@ import { FlowStack } from '../image-engines/flow/flow-stack.ts'
 import type { ImageNetwork, ImageSystem } from '../image-system.ts'
 import { count, layerCount, parseConfig } from '../read-config.ts'
 
-export type { Affine } from '../image-engines/flow/affine.ts'
 export type { CalibrationData, FlowOptions } from '../image-engines/flow/flow-request.ts'
 export { type FlowReport, FlowSampler } from '../image-engines/flow/flow-sampler.ts'
 export { FlowStack, type FlowStackOptions } from '../image-engines/flow/flow-stack.ts'

@@ -1,3 +1,4 @@
+import { type AffineParameters, affineInverse } from '../../../heads/index.ts'
 import type { Device } from '../../../platform/index.ts'
 import {
   assign,
@@ -15,9 +16,9 @@ import {
   type Tensor,
   unsqueeze,
 } from '../../../tensor/index.ts'
-import { type Affine, colour, guideAffine } from './affine.ts'
 import type { BlockCache } from './block-cache.ts'
 import { columnsAt, type FlowBlock } from './flow-block.ts'
+import { guideAffine } from './guide-affine.ts'
 
 interface Guidance {
   /** w of each slot. */
@@ -111,9 +112,9 @@ export function stepProgram(block: FlowBlock, cache: BlockCache, { device, guide
 }
 
 /** x of z; with guidance, of the samples that the rows are the arms of. */
-function next(affine: Affine, z: Tensor, guidance: Guidance | undefined): Tensor {
-  if (guidance === undefined) return colour(z, affine)
+function next(affine: AffineParameters, z: Tensor, guidance: Guidance | undefined): Tensor {
+  if (guidance === undefined) return affineInverse(z, affine)
   const rows = (of: Tensor, arm: number) => gather(of, reshape(slice(guidance.arms, 0, arm, arm + 1), [-1]))
-  const armOf = ({ mean, logScale }: Affine, arm: number) => ({ mean: rows(mean, arm), logScale: rows(logScale, arm) })
-  return colour(rows(z, 0), guideAffine(armOf(affine, 0), armOf(affine, 1), unsqueeze(guidance.weight, 1)))
+  const armOf = ({ mean, logScale }: AffineParameters, arm: number) => ({ mean: rows(mean, arm), logScale: rows(logScale, arm) })
+  return affineInverse(rows(z, 0), guideAffine(armOf(affine, 0), armOf(affine, 1), unsqueeze(guidance.weight, 1)))
 }

@@ -1,6 +1,14 @@
 import { OptionError } from '../../../base/errors.ts'
 import { type Layout, type Plan, sources } from '../../../base/model.ts'
 import {
+  type AffineHead,
+  type AffineHeadOptions,
+  type AffineParameters,
+  affineForward,
+  affineHead,
+  affineLogDeterminant,
+} from '../../../heads/index.ts'
+import {
   attendSlots,
   constantColumns,
   gelu,
@@ -27,10 +35,10 @@ import {
   reshape,
   scalar,
   slice,
+  sum,
   type Tensor,
   unsqueeze,
 } from '../../../tensor/index.ts'
-import { type Affine, AffineHead, logDeterminant, type ScaleKind, whiten } from './affine.ts'
 
 export interface FlowBlockOptions {
   readonly layout: Layout
@@ -43,7 +51,7 @@ export interface FlowBlockOptions {
   readonly layers: number
   readonly order: Order
   readonly positions: 'learned' | 'rotary'
-  readonly scale: ScaleKind
+  readonly scale: AffineHeadOptions['scale']
   /** Classes that condition this block; 0: none. */
   readonly classes: number
 }
@@ -92,7 +100,7 @@ export class FlowBlock {
       positions: options.positions === 'learned' ? learned() : rotary(),
       bias: zeros,
     })
-    this.head = new AffineHead(width, dimension, { scale })
+    this.head = affineHead(width, dimension, { scale })
   }
 
   /** Which value each slot predicts. */
@@ -104,7 +112,7 @@ export class FlowBlock {
   forward(values: Tensor, labels: Tensor): { readonly z: Tensor; readonly logDeterminant: Tensor } {
     const own = this.inBlockOrder(values)
     const affine = this.affine(own, labels)
-    return { z: this.inBlockOrder(whiten(own, affine)), logDeterminant: logDeterminant(affine) }
+    return { z: this.inBlockOrder(affineForward(own, affine)), logDeterminant: sum(affineLogDeterminant(affine), 1) }
   }
 
   /** From values as the layout counts them to the block's order, or back: both orders are their own inverse. */
@@ -114,24 +122,27 @@ export class FlowBlock {
   }
 
   /** The map of every value, given all values `[batch, slot, dimension]`. */
-  affine(values: Tensor, labels: Tensor): Affine {
+  affine(values: Tensor, labels: Tensor): AffineParameters {
     const fed = pad(slice(values, 1, 0, -1), 1, 1, 0)
     const position = unsqueeze(cast(range(this.slots), 'int32'), 0)
     const columns = constantColumns(this.#plan)
     const embedded = this.#embed(fed, labels, position)
     const slots: Slots = { embedded, position, columns, visibility: this.#plan.visibility }
-    return this.head.read(this.backbone.transform(embedded, attendSlots(slots)).hidden)
+    return this.head.parameters(this.backbone.transform(embedded, attendSlots(slots)).hidden)
   }
 
   /** The map of some slots, and the keys and values that later slots see of them. */
-  cachedAffine({ fed, at, past }: CachedSlots, labels: Tensor): { readonly affine: Affine; readonly added: readonly KeyValues[] } {
+  cachedAffine(
+    { fed, at, past }: CachedSlots,
+    labels: Tensor,
+  ): { readonly affine: AffineParameters; readonly added: readonly KeyValues[] } {
     const all = constantColumns(this.#plan)
     const columns = columnsAt(all, at)
     const position = unsqueeze(at, 0)
     const embedded = this.#embed(fed, labels, position)
     const slots: Slots = { embedded, position, columns, visibility: this.#plan.visibility, past: past(all) }
     const { hidden, added } = this.backbone.transform(embedded, attendSlots(slots))
-    return { affine: this.head.read(hidden), added }
+    return { affine: this.head.parameters(hidden), added }
   }
 
   #embed(fed: Tensor, labels: Tensor, position: Tensor): Tensor {

@@ -1,9 +1,9 @@
+import { countValues } from '../../../base/codes.ts'
 import { OptionError } from '../../../base/errors.ts'
 import type { Layout } from '../../../base/model.ts'
+import type { AffineHeadOptions } from '../../../heads/index.ts'
 import { type Order, raster, reverseRaster } from '../../../orders/index.ts'
-import { countValues } from '../../../orders/lay-out.ts'
 import { add, multiply, square, subtract, sum, type Tensor } from '../../../tensor/index.ts'
-import type { ScaleKind } from './affine.ts'
 import { FlowBlock } from './flow-block.ts'
 
 export interface FlowStackOptions {
@@ -16,7 +16,7 @@ export interface FlowStackOptions {
   readonly hidden?: number
   /** Transformer layers of each block, from the data to the noise. Deep–shallow: `[1, 1, 4]`. */
   readonly layers: readonly number[]
-  readonly scale: ScaleKind
+  readonly scale: AffineHeadOptions['scale']
   readonly positions: 'learned' | 'rotary'
   /** Classes; 0: none. Label `classes` stands for none. */
   readonly classes: number

@@ -1,4 +1,6 @@
-import { OptionError } from '../../../base/errors.ts'
+import { GraphError, OptionError } from '../../../base/errors.ts'
+import { affineInverse } from '../../../heads/index.ts'
+import { QuantizedMatrix } from '../../../nn/index.ts'
 import type { Device } from '../../../platform/index.ts'
 import {
   add,
@@ -9,13 +11,13 @@ import {
   mean,
   multiply,
   negate,
+  slice,
   sqrt,
   square,
   subtract,
   sum,
   type Tensor,
 } from '../../../tensor/index.ts'
-import { colour } from './affine.ts'
 import type { FlowBlock } from './flow-block.ts'
 import type { FlowStack } from './flow-stack.ts'
 import type { Inverse, Start } from './inverse-plan.ts'
@@ -62,12 +64,19 @@ export async function measureBlocks(
 /** Residuals of one iteration `[batch]`, and the ranking `[1]`, of a block between these values as the layout counts them. */
 function traceMetrics(block: FlowBlock, [before, after]: readonly [Tensor, Tensor], labels: Tensor) {
   const [x, z] = [block.inBlockOrder(before), block.inBlockOrder(after)]
-  const residual = (guess: Tensor) => norm(subtract(colour(z, block.affine(guess, labels)), x), [1, 2])
+  const residual = (guess: Tensor) => norm(subtract(affineInverse(z, block.affine(guess, labels)), x), [1, 2])
   const { logScale } = block.affine(x, labels)
-  const weights = block.head.weights
+  const weights = headWeights(block)
   const spread = norm(mean(multiply(x, exp(negate(logScale))), 0, { keep: true }), [1, 2])
   const ranking = add(multiply(spread, norm(weights.scale, [0, 1])), norm(weights.mean, [0, 1]))
   return { z: residual(z), zeros: residual(multiply(z, 0)), ranking }
+}
+
+/** Rows of the head's weights that give means, and those that give scales: each `[dimension, width]`. */
+function headWeights({ head, dimension }: FlowBlock): { readonly mean: Tensor; readonly scale: Tensor } {
+  const { weight } = head.output
+  if (weight instanceof QuantizedMatrix) throw new GraphError("the head of a flow's block is quantised", { expected: 'floats' })
+  return { mean: slice(weight, 0, 0, dimension), scale: slice(weight, 0, dimension) }
 }
 
 function norm(x: Tensor, axes: readonly number[]): Tensor {
