@@ -25,7 +25,11 @@ type ClassifierInputs = { readonly pictures: InputSpec; readonly labels: InputSp
  * Throws ShapeError on pictures of other sizes than the classifier's, DataError on none, or labels that it has no class for, OptionError on
  * bad options.
  * @example
- * const report = await fit(classifierTask(classifier, pictures, { batch: 64, seed: 1 }), { device, steps: 2000, learningRate: 1e-3 })
+ * const pictures = await readIdxPictures({ images: 'images.idx', labels: 'labels.idx' })
+ * const { channels, height, width, classes } = pictures
+ * const classifier = new PictureClassifier({ channels, height, width, classes: classes.length })
+ * await initialize(classifier, createRng(1))
+ * await fit(classifierTask(classifier, pictures, { batch: 64, seed: 1 }), { device, steps: 2000, learningRate: 1e-3 })
  */
 export function classifierTask(
   classifier: PictureClassifier,
