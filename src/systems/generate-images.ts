@@ -20,6 +20,8 @@ export interface GenerateImagesOptions extends SampleOptions {
 
 const special = { classes: true, count: true, seed: true, given: true, signal: true } as const
 
+const side = wholeNumber(1, 4096)
+
 const schema = v.looseObject({
   classes: v.optional(v.union([v.string(), wholeNumber(0), v.array(v.union([v.string(), wholeNumber(0)]))])),
   count: v.optional(wholeNumber(1, 4096)),
@@ -30,6 +32,9 @@ const schema = v.looseObject({
   temperature: v.optional(v.pipe(v.number(), v.finite(), v.minValue(0))),
   steps: v.optional(wholeNumber(1)),
   innerSteps: v.optional(v.union([wholeNumber(1), callable])),
+  schedule: v.optional(v.pipe(v.array(v.union([side, v.tuple([side, side])])), v.minLength(1))),
+  size: v.optional(v.tuple([side, side])),
+  unseenTopK: v.optional(wholeNumber(1)),
 })
 
 /**

@@ -12,7 +12,7 @@ export {
   type RenderOptions,
 } from './chat-template.ts'
 export { type GgufMetadata, tokenizerFromGguf } from './gguf.ts'
-export type { ImageTokenizer, ImageTokenizerFile, NoiseSpec, TokenizerLoss } from './image/image-tokenizer.ts'
+export type { CarryKind, ImageTokenizer, ImageTokenizerFile, NoiseSpec, TokenizerLoss } from './image/image-tokenizer.ts'
 export { type LoadTokenizerOptions, loadTokenizer } from './load.ts'
 export { type Piece, type SentencePieceOptions, sentencePieceTokenizer } from './sentencepiece.ts'
 export type { NamedTokenizer, SpecialTokenOptions } from './special-tokens.ts'

@@ -2,8 +2,9 @@ import type { LabelledPictures } from '../../src/base/pictures.ts'
 import { loadImageSystem } from '../../src/systems/image-registry.ts'
 import type { ImageSystem, SampleOptions } from '../../src/systems/image-system.ts'
 import type { LabelledCodes } from '../../src/systems/image-task.ts'
-import type { ImageTokenizer } from '../../src/tokenizers/index.ts'
+import type { CarryKind, ImageTokenizer } from '../../src/tokenizers/index.ts'
 import { ThresholdTokenizer, thresholdCodes, toyPictures } from './toy-pictures.ts'
+import { ShadesTokenizer, shadeCodes } from './toy-scales.ts'
 
 export type ImageSystemCase =
   | 'fit lowers the loss'
@@ -35,10 +36,30 @@ const thresholds = {
   codes: (pictures: LabelledPictures) => ({ codes: thresholdCodes(pictures), labels: pictures.labels }),
 }
 
+const doubling = [
+  [1, 1],
+  [2, 2],
+  [4, 4],
+] as const
+const rising = [
+  [1, 1],
+  [2, 2],
+  [3, 3],
+  [4, 4],
+] as const
+
+const shades = (scales: readonly (readonly [number, number])[], carry: CarryKind) => ({
+  tokenizer: () => new ShadesTokenizer(scales, carry),
+  codes: shadeCodes(scales),
+})
+
 /** A line per system. */
 const toys: Readonly<Record<string, Toy>> = {
   elm: { ...thresholds, options: { width: 32, layers: 2, heads: 2 } },
+  flexvar: { ...shades(rising, 'latest'), options: { width: 32, layers: 2, heads: 2 } },
   nar: { ...thresholds, options: { width: 32, layers: 3, heads: 2 } },
+  nfig: { ...shades(doubling, 'band'), options: { width: 32, layers: 2, heads: 2 } },
+  var: { ...shades(doubling, 'residual'), options: { width: 32, layers: 2, heads: 2 } },
 }
 
 export async function toyImageSubject(id: string): Promise<ImageSystemSubject> {

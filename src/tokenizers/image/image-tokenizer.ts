@@ -10,6 +10,12 @@ export interface NoiseSpec {
   readonly shape: readonly number[]
 }
 
+/**
+ * How the parts of a tokenizer make up one latent: every part adds to those before it (`residual`, VAR), adds a band of frequencies (`band`, NFIG), or
+ * is the whole picture at its size (`latest`, FlexVAR).
+ */
+export type CarryKind = 'residual' | 'latest' | 'band'
+
 export interface TokenizerLoss {
   readonly total: Tensor
   readonly parts: Readonly<Record<string, Tensor>>
@@ -43,6 +49,13 @@ export interface ImageTokenizer {
    * values of the same or a later part. Only tokenizers of several parts have it.
    */
   carry?(values: Tensor): Tensor
+  /** What `carry` carries. */
+  readonly carryKind?: CarryKind
+  /**
+   * This tokenizer, its variables shared, for other grids, coarse ones first; the last decides how large pictures are. Only tokenizers whose parts are
+   * whole pictures (`latest`) have it. Throws OptionError when the grids do not grow.
+   */
+  withScales?(scales: readonly (readonly [height: number, width: number])[]): ImageTokenizer
   /** Training: what to minimise. Absent where nothing is trained. */
   losses?(pictures: Tensor, noise: Readonly<Record<string, Tensor>>): TokenizerLoss
   /** Plain JSON from which `buildImageTokenizer` makes the same tokenizer, without its weights. */
