@@ -28,6 +28,7 @@ export function idsInputs(network: Pick<IdsNetwork, 'layout' | 'vocabulary'>, ba
   return { values: int32(batch, valueCount(network), network.vocabulary.length), label: int32(batch) }
 }
 
+/** Feeds of `idsInputs`. */
 export function idsFeed({ data }: CodeBatch, labels: Int32Array) {
   return { values: data as Int32Array, label: labels }
 }

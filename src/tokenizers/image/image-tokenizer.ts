@@ -2,6 +2,7 @@ import type { Unit } from '../../base/codes.ts'
 import type { Layout } from '../../base/model.ts'
 import type { PictureSize } from '../../base/pictures.ts'
 import type { Assignment, Tensor } from '../../tensor/index.ts'
+import type { CarryKind } from './scale-carry.ts'
 
 /** Numbers that a training step is fed at random, one independent draw each. */
 export interface NoiseSpec {
@@ -9,12 +10,6 @@ export interface NoiseSpec {
   /** Without the batch. */
   readonly shape: readonly number[]
 }
-
-/**
- * How the parts of a tokenizer make up one latent: every part adds to those before it (`residual`, VAR), adds a band of frequencies (`band`, NFIG), or
- * is the whole picture at its size (`latest`, FlexVAR).
- */
-export type CarryKind = 'residual' | 'latest' | 'band'
 
 export interface TokenizerLoss {
   readonly total: Tensor
