@@ -41,7 +41,7 @@ const schema = v.looseObject({
  * Generates code values step by step; every step's values decode to a preview (`decodeCodes` with its `known`). Throws OptionError on options that
  * the model's system does not take, on classes that it does not have, and as its sampler does.
  * @example
- * for await (const { step, steps } of generateImages(model, { classes: 3, count: 16, seed: 1, guidance: 2 })) console.log(step, steps)
+ * for await (const { step, steps } of generateImages(imageModel, { classes: 3, count: 16, seed: 1 })) console.log(step, steps)
  */
 export async function* generateImages(
   model: ImageModel,
