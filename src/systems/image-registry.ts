@@ -7,6 +7,7 @@ const loaders: Readonly<Record<string, () => Promise<{ readonly default: ImageSy
   flexvar: () => import('./image/flexvar.ts'),
   nar: () => import('./image/nar.ts'),
   nfig: () => import('./image/nfig.ts'),
+  starflow: () => import('./image/starflow.ts'),
   var: () => import('./image/var.ts'),
 }
 

@@ -3,6 +3,7 @@ import { loadImageSystem } from '../../src/systems/image-registry.ts'
 import type { ImageSystem, SampleOptions } from '../../src/systems/image-system.ts'
 import type { LabelledCodes } from '../../src/systems/image-task.ts'
 import type { CarryKind, ImageTokenizer } from '../../src/tokenizers/index.ts'
+import { patchCodes, toyPatches } from './toy-patches.ts'
 import { ThresholdTokenizer, thresholdCodes, toyPictures } from './toy-pictures.ts'
 import { ShadesTokenizer, shadeCodes } from './toy-scales.ts'
 
@@ -53,12 +54,25 @@ const shades = (scales: readonly (readonly [number, number])[], carry: CarryKind
   codes: shadeCodes(scales),
 })
 
+const patches = {
+  tokenizer: toyPatches,
+  codes: (pictures: LabelledPictures) => ({ codes: patchCodes(pictures), labels: pictures.labels }),
+}
+
 /** A line per system. */
 const toys: Readonly<Record<string, Toy>> = {
   elm: { ...thresholds, options: { width: 32, layers: 2, heads: 2 } },
   flexvar: { ...shades(rising, 'latest'), options: { width: 32, layers: 2, heads: 2 } },
   nar: { ...thresholds, options: { width: 32, layers: 3, heads: 2 } },
   nfig: { ...shades(doubling, 'band'), options: { width: 32, layers: 2, heads: 2 } },
+  starflow: {
+    ...patches,
+    options: { width: 32, heads: 2, layers: [1, 1, 2], noise: { gaussian: 0.05 } },
+    skip: {
+      'cached decoding = full mask': 'no plan network: its inverse is held against its forward pass elsewhere',
+      'keeps what is given': 'a flow keeps no given values',
+    },
+  },
   var: { ...shades(doubling, 'residual'), options: { width: 32, layers: 2, heads: 2 } },
 }
 
