@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Device, openDevice } from '../../src/platform/index.ts'
 import { generateCodes, generateImages } from '../../src/systems/generate-images.ts'
+import { valueCount } from '../../src/systems/image-engines/choose-codes.ts'
 import { createImageModel, type ImageModel } from '../../src/systems/image-model.ts'
 import { imageTask } from '../../src/systems/image-task.ts'
 import { fit } from '../../src/train/index.ts'
+import { cachedAgainstWhole, planNetworkOf } from './cached-decoding.ts'
 import { type ImageSystemCase, type ImageSystemSubject, toyPictures } from './toy-image-models.ts'
 
 /** What every system of pictures promises: it learns, draws what it is asked for, repeats itself, and never lets company matter. */
@@ -66,6 +68,21 @@ export function runImageSystemContract(subject: ImageSystemSubject): void {
       const stop = new AbortController()
       stop.abort(new Error('enough'))
       await expect(draw({ signal: stop.signal })).rejects.toThrow('enough')
+    })
+
+    promise('cached decoding = full mask', async () => {
+      const network = planNetworkOf(model)
+      if (network === undefined) throw new Error('not read slot by slot: skip this case, with the reason')
+      expect(await cachedAgainstWhole(network, model, device)).toBeLessThan(1e-4)
+    })
+
+    promise('keeps what is given', async () => {
+      const values = await generateCodes(model, { seed: 4, ...sampling, count: 2 })
+      const width = values.data.length / (2 * valueCount(values))
+      const known = Float32Array.from({ length: 2 * valueCount(values) }, (_, i) => Number(i % 3 !== 0))
+      const again = await generateCodes(model, { seed: 5, ...sampling, count: 2, given: { values, known } })
+      const kept = (data: Int32Array | Float32Array) => Array.from(data).filter((_, i) => known[Math.floor(i / width)] === 1)
+      expect(kept(again.data)).toEqual(kept(values.data))
     })
 
     promise('guidance changes samples', async () => {
