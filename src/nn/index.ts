@@ -87,6 +87,7 @@ export {
 export { type Clip, type RoundOptions, roundWeights, widenWeights } from './round-weights.ts'
 export { Rwkv7, type Rwkv7Options, type Rwkv7State } from './rwkv7.ts'
 export { type ConditionedSlots, SlotTransformer, type SlotTransformerOptions } from './slot-transformer.ts'
+export { TimeEmbedding, type TimeEmbeddingOptions } from './time-embedding.ts'
 export { type BackboneOutput, Transformer, type TransformerOptions } from './transformer.ts'
 export { constantColumns, type TracedColumns, traceVisibility } from './visibility.ts'
 export { checkFit, loadWeights, readVariables, type VariableMap, writeVariables } from './weights.ts'
