@@ -1,3 +1,5 @@
+import { elementCount } from './dtype.ts'
+import { ShapeError } from './errors.ts'
 import type { Layout } from './model.ts'
 
 /** What one code value is: ids of one or several vocabularies side by side, or a vector. */
@@ -17,4 +19,17 @@ export type CodeBatch = { readonly layout: Layout; readonly count: number } & (
 /** Components of one value. */
 export function unitWidth(unit: Unit): number {
   return unit.kind === 'ids' ? unit.vocabulary.length : unit.dimension
+}
+
+/** Most values of one sample. */
+const mostValues = 2 ** 24
+
+/** How many values a layout has. Throws ShapeError on none, on too many, and on shapes that are not whole and positive. */
+export function countValues({ parts }: Layout): number {
+  if (parts.length === 0) throw new ShapeError('a layout without parts', { expected: 'at least one part' })
+  const odd = parts.find(({ shape }) => shape.length === 0 || !shape.every((size) => Number.isSafeInteger(size) && size > 0))
+  if (odd) throw new ShapeError(`a part of shape [${odd.shape}]`, { expected: 'at least one axis, and whole positive sizes' })
+  const count = parts.reduce((sum, { shape }) => sum + elementCount(shape), 0)
+  if (count > mostValues) throw new ShapeError(`a layout of ${count} values`, { expected: `at most ${mostValues}` })
+  return count
 }

@@ -25,6 +25,8 @@ export {
   onnxTypeCodes,
 } from './onnx.ts'
 export { type OpenedSafetensors, openSafetensors } from './open-safetensors.ts'
+export { type DecodePictureOptions, decodePicture, type PictureLimits } from './picture-file.ts'
+export { encodePng } from './png.ts'
 export { type RwkvCppFile, type RwkvCppLimits, readRwkvCpp } from './rwkv-cpp.ts'
 export { readSafetensor, readSafetensors, type Safetensors, safetensorsPieces, writeSafetensors } from './safetensors.ts'
 export {

@@ -1,4 +1,14 @@
 export {
+  type AffineHead,
+  type AffineHeadOptions,
+  type AffineParameters,
+  affineForward,
+  affineHead,
+  affineInverse,
+  affineLogDeterminant,
+  affineLogProb,
+} from './affine.ts'
+export {
   type CategoricalHead,
   type CategoricalHeadOptions,
   categoricalHead,
@@ -6,4 +16,15 @@ export {
   type TiedHeadOptions,
   tiedHead,
 } from './categorical.ts'
-export { type MultiCategoricalHead, multiCategoricalHead } from './multi-categorical.ts'
+export { type DiffusionHead, type DiffusionHeadOptions, type DiffusionLossInputs, diffusionHead } from './diffusion.ts'
+export type { Field, FieldHead } from './field.ts'
+export { type FlowHead, type FlowHeadOptions, type FlowLossInputs, flowHead } from './flow.ts'
+export {
+  type MixtureHead,
+  type MixtureHeadOptions,
+  type MixtureKind,
+  type MixtureNoise,
+  type MixtureParameters,
+  mixtureHead,
+} from './mixture.ts'
+export { type MultiCategoricalHead, type MultiCategoricalHeadOptions, multiCategoricalHead } from './multi-categorical.ts'

@@ -1,4 +1,13 @@
 export { type BitsOptions, bitsPerDimension, pictureStep } from './bits.ts'
+export { PictureClassifier, type PictureClassifierOptions } from './classifier.ts'
+export {
+  accuracy,
+  type Classified,
+  type ClassifierTaskOptions,
+  type ClassifyOptions,
+  classifierTask,
+  classify,
+} from './classify.ts'
 export { peakSignalToNoise, type SignalToNoise, type StructuralSimilarity, structuralSimilarity } from './fidelity.ts'
 export {
   type Features,

@@ -31,22 +31,23 @@ export class PictureEncoder {
   readonly blocks: readonly ResidualBlock2d[]
   readonly norm: GroupNorm
   readonly out: Conv2d
-  readonly #picture: PictureSize
+  readonly #channels: number
+  readonly #downsample: number
 
   constructor(options: PictureCoderOptions) {
     const widths = checkedWidths(options, 'PictureEncoder')
-    const [last, { picture, latent }] = [widths.at(-1)!, options]
+    const [last, { picture, latent, downsample }] = [widths.at(-1)!, options]
     this.down = widths.map((width, i) => new Conv2d(widths[i - 1] ?? picture.channels, width, { kernel: 4, stride: 2 }))
     this.blocks = [...widths, last].map((width) => new ResidualBlock2d(width, width))
     this.norm = new GroupNorm(normGroups(last), last)
     this.out = new Conv2d(last, latent)
-    this.#picture = picture
+    this.#channels = picture.channels
+    this.#downsample = downsample
   }
 
-  /** Throws ShapeError on pictures of another size. */
+  /** Takes pictures of other sizes, too. Throws ShapeError on other channels, and sides that are no multiples of `downsample`. */
   forward(pictures: TensorOperand): Tensor {
-    const { channels, height, width } = this.#picture
-    let x = checkedGrid(pictures, [channels, height, width])
+    let x = checkedGrid(pictures, this.#channels, this.#downsample)
     for (const [i, down] of this.down.entries()) x = this.blocks[i]!.forward(down.forward(x))
     x = this.blocks.at(-1)!.forward(x)
     return this.out.forward(silu(this.norm.forward(x)))
@@ -60,23 +61,23 @@ export class PictureDecoder {
   readonly up: readonly Conv2d[]
   readonly norm: GroupNorm
   readonly out: Conv2d
-  readonly #grid: readonly [number, number, number]
+  readonly #latent: number
 
   constructor(options: PictureCoderOptions) {
     const widths = checkedWidths(options, 'PictureDecoder').toReversed()
-    const [first, last, { picture, latent, downsample }] = [widths[0]!, widths.at(-1)!, options]
+    const [first, last, { picture, latent }] = [widths[0]!, widths.at(-1)!, options]
     this.in = new Conv2d(latent, first, { weight: scaledHe(Math.SQRT1_2) })
     this.blocks = [first, ...widths].map((width) => new ResidualBlock2d(width, width))
     // Before the pixels are repeated: a 1×1 kernel gives the same then, at a quarter of the work.
     this.up = widths.slice(1).map((width, i) => new Conv2d(widths[i]!, width, { kernel: 1, weight: scaledHe(Math.SQRT1_2) }))
     this.norm = new GroupNorm(normGroups(last), last)
     this.out = new Conv2d(last, 4 * picture.channels, { weight: scaledHe(0.1) })
-    this.#grid = [latent, picture.height / downsample, picture.width / downsample]
+    this.#latent = latent
   }
 
-  /** Throws ShapeError on grids of another size. */
+  /** Takes grids of other sizes, too. Throws ShapeError on other channels. */
   forward(grid: TensorOperand): Tensor {
-    let x = this.blocks[0]!.forward(this.in.forward(checkedGrid(grid, this.#grid)))
+    let x = this.blocks[0]!.forward(this.in.forward(checkedGrid(grid, this.#latent)))
     for (const [i, block] of this.blocks.slice(1).entries())
       x = block.forward(i === 0 ? x : upsample2d(this.up[i - 1]!.forward(x), 2))
     return depthToSpace(this.out.forward(silu(this.norm.forward(x))), 2)
@@ -101,8 +102,11 @@ function checkedWidths(options: PictureCoderOptions, what: string): number[] {
   return Array.from({ length: Math.log2(downsample) }, (_, i) => (i === 0 ? width : 2 * width))
 }
 
-function checkedGrid(x: TensorOperand, expected: readonly number[]): Tensor {
+function checkedGrid(x: TensorOperand, channels: number, factor = 1): Tensor {
   const tensor = toTensor(x)
-  if (tensor.rank === 4 && expected.every((size, i) => tensor.shape[i + 1] === size)) return tensor
-  throw new ShapeError(`a grid ${formatShape(tensor.shape)}`, { expected: `[batch, ${expected.join(', ')}]` })
+  const sides = tensor.shape.slice(2)
+  if (tensor.rank === 4 && tensor.shape[1] === channels && sides.every((side) => typeof side === 'number' && side % factor === 0))
+    return tensor
+  const expected = `[batch, ${channels}, y, x]${factor === 1 ? '' : ` with multiples of ${factor}`}`
+  throw new ShapeError(`a grid ${formatShape(tensor.shape)}`, { expected })
 }

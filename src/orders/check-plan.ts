@@ -1,8 +1,8 @@
+import { countValues } from '../base/codes.ts'
 import { DataError, ShapeError } from '../base/errors.ts'
 import { type Channel, type Layout, type Plan, roles, sources } from '../base/model.ts'
 import { checkColumns, evaluate } from '../base/visibility.ts'
 import { channelsOf, given, knownGroups } from './known-groups.ts'
-import { countValues } from './lay-out.ts'
 
 /**
  * Checks that a plan makes a model of its layout: p(all values) = Π p(values of a group | values of earlier groups, given values).

@@ -1,9 +1,7 @@
+import { countValues } from '../base/codes.ts'
 import { elementCount } from '../base/dtype.ts'
 import { ShapeError } from '../base/errors.ts'
 import type { Layout } from '../base/model.ts'
-
-/** Most values of one sample. */
-const mostValues = 2 ** 24
 
 /** The values of a sample, counted through its parts, row-major. */
 export interface LaidOut {
@@ -28,16 +26,6 @@ export function layOut({ parts }: Layout): LaidOut {
     start += size
   }
   return { count, position }
-}
-
-/** How many values a layout has. Throws ShapeError on none, on too many, and on shapes that are not whole and positive. */
-export function countValues({ parts }: Layout): number {
-  if (parts.length === 0) throw new ShapeError('a layout without parts', { expected: 'at least one part' })
-  const odd = parts.find(({ shape }) => shape.length === 0 || !shape.every((size) => Number.isSafeInteger(size) && size > 0))
-  if (odd) throw new ShapeError(`a part of shape [${odd.shape}]`, { expected: 'at least one axis, and whole positive sizes' })
-  const count = parts.reduce((sum, { shape }) => sum + elementCount(shape), 0)
-  if (count > mostValues) throw new ShapeError(`a layout of ${count} values`, { expected: `at most ${mostValues}` })
-  return count
 }
 
 function sharedRank([first = [], ...others]: readonly (readonly number[])[]): number {

@@ -2,9 +2,14 @@ import * as v from 'valibot'
 import { checkOptions, wholeNumber } from '../base/options.ts'
 import { createRng } from '../base/rng.ts'
 import { disposeModule, initialize, nameVariables } from '../nn/index.ts'
+import { currentFolder } from '../platform/folders.ts'
 import type { Device } from '../platform/index.ts'
-import type { ImageTokenizer } from '../tokenizers/index.ts'
+import { buildImageTokenizer, type ImageTokenizer } from '../tokenizers/index.ts'
+import { type CompanionFiles, loadModule, saveModule } from '../train/index.ts'
+import { loadImageSystem } from './image-registry.ts'
 import type { ImageNetwork, ImageSampler, ImageSystem } from './image-system.ts'
+import { readJson } from './model-files.ts'
+import { parseConfig } from './read-config.ts'
 
 /** A model of pictures that can be trained, scored, sampled and saved: a system's network, with a tokenizer, on a device. */
 export interface ImageModel extends AsyncDisposable {
@@ -20,6 +25,9 @@ export interface ImageModel extends AsyncDisposable {
   /** Forgets the sampler, so that the next one sees weights that have changed since. */
   refresh(): Promise<void>
 }
+
+/** `model_type` of saved models of pictures. */
+const modelType = 'nextx-image'
 
 export interface CreateImageModelOptions {
   readonly system: ImageSystem
@@ -43,6 +51,15 @@ const createSchema = v.strictObject({
   seed: wholeNumber(0),
 })
 
+/** What `config.json` says of a model of pictures. */
+const configSchema = v.looseObject({
+  model_type: v.literal(modelType),
+  system: v.string(),
+  options: v.unknown(),
+  classes: v.array(v.string()),
+  tokenizer: v.looseObject({ kind: v.string() }),
+})
+
 class OpenImageModel implements ImageModel {
   #sampler: ImageSampler | undefined
 
@@ -54,7 +71,7 @@ class OpenImageModel implements ImageModel {
     readonly device: Device,
     readonly network: ImageNetwork = system.build(options, { tokenizer, classes: classes.length }),
   ) {
-    nameVariables({ network: this.network, tokenizer })
+    nameVariables(modelModule(this))
   }
 
   get sampler(): ImageSampler {
@@ -70,7 +87,7 @@ class OpenImageModel implements ImageModel {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.refresh()
-    await disposeModule({ network: this.network, tokenizer: this.tokenizer })
+    await disposeModule(modelModule(this))
   }
 }
 
@@ -83,6 +100,40 @@ export async function createImageModel(given: CreateImageModelOptions): Promise<
   const { system, options, tokenizer, classes = [], device, seed } = given
   const model = new OpenImageModel(system, system.readOptions(options), tokenizer, classes, device)
   await initialize(model.network, createRng(seed).fold('weights'))
-  nameVariables({ network: model.network, tokenizer })
+  nameVariables(modelModule(model))
   return model
+}
+
+/** Writes a model folder, tokenizer included, that `loadImageModel` reads back. It changes as a whole. Throws DataError when it cannot be written. */
+export async function saveImageModel(model: ImageModel, folder: string): Promise<void> {
+  await saveModule(folder, modelModule(model), imageModelFiles(model))
+}
+
+/** The files that belong to a model besides its weights. */
+export function imageModelFiles({ system, options, classes, tokenizer }: ImageModel): CompanionFiles {
+  const config = { model_type: modelType, system: system.id, options, classes, tokenizer: tokenizer.toJSON() }
+  return { 'config.json': `${JSON.stringify(config, null, 2)}\n` }
+}
+
+/** Whether a parsed config.json is that of a model of pictures. */
+export function isImageConfig(config: unknown): boolean {
+  return v.is(v.looseObject({ model_type: v.literal(modelType) }), config)
+}
+
+/**
+ * The model of a folder that `saveImageModel` wrote. Throws DataError when a file is missing, FormatError when one is malformed, OptionError on a
+ * system or option that is not known, MismatchError when weights and configuration do not fit.
+ */
+export async function loadImageModel(folder: string, { device }: { readonly device: Device }): Promise<ImageModel> {
+  const config = parseConfig(configSchema, await readJson(await currentFolder(folder), 'config.json'), 'config.json')
+  const system = await loadImageSystem(config.system)
+  const tokenizer = buildImageTokenizer(config.tokenizer)
+  const model = new OpenImageModel(system, system.readOptions(config.options), tokenizer, config.classes, device)
+  await loadModule(folder, modelModule(model))
+  return model
+}
+
+/** Network and tokenizer, under the names that files have for them. */
+function modelModule({ network, tokenizer }: Pick<ImageModel, 'network' | 'tokenizer'>) {
+  return { network, tokenizer }
 }

@@ -3,8 +3,41 @@ export { type ExportOptions, exportModel, forwardText, textProgram } from './exp
 export type { DecoderOptions } from './families/decoder-config.ts'
 export { type ContextExtension, extendContext, type RotaryScalingRequest } from './families/extend-context.ts'
 export type { RotaryScalingChoice } from './families/rotary-config.ts'
+export { type GenerateImagesOptions, generateCodes, generateImages } from './generate-images.ts'
 export { type GgufFactors, type GgufModel, ggufModel } from './gguf-model.ts'
 export { ggufFactorTensors } from './gguf-places.ts'
+export {
+  type DecodeOptions,
+  decodeCodes,
+  type EncodeOptions,
+  encodePictures,
+  type ImageCoder,
+  type ImageCoderOptions,
+  openImageCoder,
+} from './image-coder.ts'
+export {
+  type CreateImageModelOptions,
+  createImageModel,
+  type ImageModel,
+  imageModelFiles,
+  isImageConfig,
+  loadImageModel,
+  saveImageModel,
+} from './image-model.ts'
+export { imageSystemIds, loadImageSystem } from './image-registry.ts'
+export type {
+  GuidanceScale,
+  ImageContext,
+  ImageNetwork,
+  ImageSampler,
+  ImageSystem,
+  SampleOptions,
+  SampleRequest,
+  SampleStep,
+} from './image-system.ts'
+export { type ImageTaskOptions, imageTask, type LabelledCodes } from './image-task.ts'
+export { imageTokenizerFiles, loadImageTokenizer, saveImageTokenizer } from './image-tokenizer-files.ts'
+export { type ImageTokenizerTaskOptions, imageTokenizerTask } from './image-tokenizer-task.ts'
 export {
   applyQuantization,
   declaredQuantization,

@@ -12,7 +12,30 @@ export {
   type RenderOptions,
 } from './chat-template.ts'
 export { type GgufMetadata, tokenizerFromGguf } from './gguf.ts'
-export type { ImageTokenizer, ImageTokenizerFile, NoiseSpec, TokenizerLoss } from './image/image-tokenizer.ts'
+export {
+  type BaeOptions,
+  bae,
+  buildImageTokenizer,
+  type FsqOptions,
+  fsq,
+  type ImageNetworkOptions,
+  type MultiScaleOptions,
+  multiScale,
+  type PatchesOptions,
+  patches,
+  type VaeOptions,
+  type VqOptions,
+  vae,
+  vq,
+} from './image/build.ts'
+export type { CodebookOptions } from './image/codebook.ts'
+export type {
+  ImageTokenizer,
+  ImageTokenizerFile,
+  NoiseSpec,
+  TokenizerLoss,
+} from './image/image-tokenizer.ts'
+export type { CarryKind } from './image/scale-carry.ts'
 export { type LoadTokenizerOptions, loadTokenizer } from './load.ts'
 export { type Piece, type SentencePieceOptions, sentencePieceTokenizer } from './sentencepiece.ts'
 export type { NamedTokenizer, SpecialTokenOptions } from './special-tokens.ts'

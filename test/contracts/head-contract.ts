@@ -1,8 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createRng } from '../../src/base/rng.ts'
-import { sampleToken } from '../../src/decode/index.ts'
-import { type CategoricalHead, categoricalLogProb } from '../../src/heads/index.ts'
-import { namedVariables, nameVariables, parameters } from '../../src/nn/index.ts'
+import { createRng, type Rng } from '../../src/base/rng.ts'
+import { namedVariables, nameVariables, parameterCount, parameters } from '../../src/nn/index.ts'
 import { type Device, openDevice } from '../../src/platform/index.ts'
 import {
   add,
@@ -11,23 +9,56 @@ import {
   compile,
   float32,
   gradients,
-  int32,
   multiply,
-  sampleCategorical,
   sum,
   type Tensor,
 } from '../../src/tensor/index.ts'
 import { chiSquare, chiSquareLimit, histogram } from '../null/rng-statistics.ts'
 import { expectNear, noise } from '../null/tensor/finite-differences.ts'
+import type { Support } from './head-supports.ts'
 
-export type HeadCase = 'logProb integrates to 1' | 'samples follow it' | 'has parameters of its own' | 'learns'
+export type HeadCase =
+  | 'logProb integrates to 1'
+  | 'samples follow it'
+  | 'samples follow what it was taught'
+  | 'has parameters of its own'
+  | 'learns'
+
+/** Draws values for one hidden state. */
+export type Draw = (hidden: Float32Array, draws: number, rng: Rng, options: CompileOptions) => Promise<number[][]>
+
+export interface OpenedHead {
+  readonly head: object
+  /** The module that owns all its weights: the head itself, or what it is tied to. */
+  readonly owner: object
+  /** Hidden states `[row, width]` and values `[row, component]` → what learning raises, `[row]`: log p, or a loss's negative. */
+  objective(hidden: Tensor, values: Tensor): Tensor
+  /** Exact log p(values), `[row]`. */
+  logProb?(hidden: Tensor, values: Tensor): Tensor
+  /** Ways to sample, by name. */
+  readonly samplers: Readonly<Record<string, Draw>>
+  /** Trains it on a known distribution; what a hidden state's samples should then be like. */
+  teach?(options: CompileOptions): Promise<readonly Lesson[]>
+}
+
+export interface Lesson {
+  readonly hidden: Float32Array
+  /** A value as the data have it. */
+  value(rng: Rng, index: number): number[]
+}
 
 export interface HeadSubject {
   readonly name: string
   readonly width: number
-  readonly vocabularySize: number
-  /** The head, and the module that owns all its weights (the head itself, or what it is tied to). */
-  open(): { readonly head: CategoricalHead; readonly owner: object }
+  /** All that it can predict, as ids or as numbers. */
+  readonly support: Support
+  /** How many numbers its own weights have. */
+  readonly parameters: number
+  /** Deviation of the weights that it is tried with. */
+  readonly spread: number
+  /** Length of a step along the gradient that surely helps. */
+  readonly rate: number
+  open(): OpenedHead
   /** Cases that the head cannot pass, with the reason. */
   readonly skip?: Partial<Record<HeadCase, string>>
 }
@@ -56,84 +87,82 @@ export function runHeadContract(subject: HeadSubject): void {
   describe(name, () => {
     promise('logProb integrates to 1', integratesToOne)
     promise('samples follow it', samplesFollow)
+    promise('samples follow what it was taught', samplesFollowLessons)
     promise('has parameters of its own', ownsParameters)
     promise('learns', learns)
   })
 }
 
-const hiddenRows = 4
+const hiddenRows = 3
 
 /** A head whose weights are random enough to matter, with hidden states for it. */
-async function opened({ open, width }: HeadSubject) {
-  const { head, owner } = open()
-  nameVariables(owner)
-  for (const [name, variable] of namedVariables(owner)) {
-    await variable.write(Float32Array.from(noise(name, variable.concreteShape).data, (x) => x / 2))
+async function opened({ open, width, spread }: HeadSubject) {
+  const subject = open()
+  nameVariables(subject.owner)
+  for (const [name, variable] of namedVariables(subject.owner)) {
+    await variable.write(Float32Array.from(noise(name, variable.concreteShape).data, (x) => x * spread))
   }
-  return { head, owner, hidden: Float32Array.from(noise('hidden', [hiddenRows, width]).data) }
+  return { ...subject, hidden: Float32Array.from(noise('hidden', [hiddenRows, width]).data) }
 }
 
-/** log p of every class for every row of hidden states, `[row][class]`, by asking for one class after another. */
-async function everyLogProb(subject: HeadSubject, head: CategoricalHead, hidden: Float32Array, options: CompileOptions) {
-  const specs = { hidden: float32(hiddenRows, subject.width), target: int32(hiddenRows) }
-  const program = compile(specs, ({ hidden, target }) => ({ logProb: categoricalLogProb(head.logits(hidden), target) }), options)
-  const classes: number[][] = []
-  for (let id = 0; id < subject.vocabularySize; id++) {
-    const { logProb } = await program.run({ hidden, target: new Int32Array(hiddenRows).fill(id) })
-    classes.push([...(logProb.data as Float32Array)])
+/** Probabilities of the support's points for every row of hidden states, `[row][point]`: exp(log p) times the volume that a point stands for. */
+async function everyMass(
+  subject: HeadSubject,
+  { logProb, hidden }: OpenedHead & { hidden: Float32Array },
+  options: CompileOptions,
+) {
+  const { width, support } = subject
+  const specs = { hidden: float32('N', width), values: support.spec('N') }
+  const program = compile(specs, (given) => ({ logProb: logProb!(given.hidden, given.values) }), options)
+  const values = support.feed(support.points)
+  const masses: Float64Array[] = []
+  for (let row = 0; row < hiddenRows; row++) {
+    const repeated = repeatedRow(hidden.subarray(row * width, (row + 1) * width), support.points.length)
+    const result = await program.run({ hidden: repeated, values })
+    masses.push(Float64Array.from(result.logProb.data as Float32Array, (x, i) => Math.exp(x) * support.volumes[i]!))
   }
-  return Array.from({ length: hiddenRows }, (_, row) => classes.map((of) => of[row]!))
+  return masses
+}
+
+/** One hidden state, as many times as asked for. */
+export function repeatedRow(row: Float32Array, count: number) {
+  const data = Float32Array.from({ length: count * row.length }, (_, i) => row[i % row.length]!)
+  return { dtype: 'float32', shape: [count, row.length], data } as const
 }
 
 async function integratesToOne(subject: HeadSubject, options: CompileOptions): Promise<void> {
-  const { head, hidden } = await opened(subject)
-  const totals = (await everyLogProb(subject, head, hidden, options)).map((row) => row.reduce((total, x) => total + Math.exp(x), 0))
-  expectNear(totals, new Float64Array(hiddenRows).fill(1), 'Σ p', 1e-6)
+  const masses = await everyMass(subject, await opened(subject), options)
+  const totals = masses.map((row) => row.reduce((total, x) => total + x, 0))
+  expectNear(totals, new Float64Array(hiddenRows).fill(1), '∫ p', subject.support.tolerance)
 }
 
-/** Samplers of the decoder and of programs, against the probabilities that logProb gives. */
+/** Every sampler against the probabilities that logProb gives. */
 async function samplesFollow(subject: HeadSubject, options: CompileOptions): Promise<void> {
   const draws = 4000
-  const { vocabularySize, width } = subject
-  const { head, hidden } = await opened(subject)
-  const probabilities = (await everyLogProb(subject, head, hidden, options)).map((row) => row.map(Math.exp))
-  const program = compile(
-    { hidden: float32(hiddenRows, width), one: float32(1, width), uniform: float32('N', vocabularySize) },
-    ({ hidden, one, uniform }) => ({
-      logits: head.logits(hidden),
-      samples: sampleCategorical(alike(head.logits(one), uniform), uniform),
-    }),
-    options,
-  )
-  const rng = createRng(17).fold(subject.name)
-  const uniform = {
-    dtype: 'float32',
-    shape: [draws, vocabularySize],
-    data: rng.fillUniform(new Float32Array(draws * vocabularySize)),
-  } as const
-  for (const [row, expected] of probabilities.entries()) {
-    const one = hidden.subarray(row * width, (row + 1) * width)
-    const { logits, samples } = await program.run({ hidden, one, uniform })
-    const own = (logits.data as Float32Array).subarray(row * vocabularySize, (row + 1) * vocabularySize)
-    const decoded = Array.from({ length: draws }, (_, i) => sampleToken(own, rng.fold('token').uniformAt(row * draws + i)))
-    expectFollows(decoded, expected, `sampleToken, row ${row}`)
-    expectFollows(Array.from(samples.data, Number), expected, `sampleCategorical, row ${row}`)
+  const { support, width, name } = subject
+  const head = await opened(subject)
+  const masses = await everyMass(subject, head, options)
+  const rng = createRng(17).fold(name)
+  for (const [row, mass] of masses.entries()) {
+    const expected = new Array<number>(support.cells).fill(0)
+    for (const [i, x] of mass.entries()) expected[support.cellOf(support.points[i]!)]! += x
+    for (const [sampler, draw] of Object.entries(head.samplers)) {
+      const hidden = head.hidden.slice(row * width, (row + 1) * width)
+      const samples = await draw(hidden, draws, rng.fold(sampler).fold(row), options)
+      expect(samples.length).toBe(draws)
+      expectFollows(samples.map(support.cellOf), expected, `${sampler}, row ${row}`)
+    }
   }
 }
 
-/** One row, once per row of another tensor. */
-function alike(row: Tensor, rows: Tensor): Tensor {
-  return add(row, multiply(rows, 0))
-}
-
-/** Classes are pooled from the rarest on until each expects five samples. */
-function expectFollows(samples: readonly number[], probabilities: readonly number[], what: string): void {
-  const counts = histogram(samples, probabilities.length)
+/** Cells are pooled from the rarest on until each expects five samples. */
+function expectFollows(cells: readonly number[], probabilities: readonly number[], what: string): void {
+  const counts = histogram(cells, probabilities.length)
   const pools: { observed: number; expected: number }[] = [{ observed: 0, expected: 0 }]
   for (const id of [...probabilities.keys()].sort((a, b) => probabilities[a]! - probabilities[b]!)) {
     if (pools.at(-1)!.expected >= 5) pools.push({ observed: 0, expected: 0 })
     pools.at(-1)!.observed += counts[id]!
-    pools.at(-1)!.expected += probabilities[id]! * samples.length
+    pools.at(-1)!.expected += probabilities[id]! * cells.length
   }
   const statistic = chiSquare(
     pools.map(({ observed }) => observed),
@@ -143,33 +172,50 @@ function expectFollows(samples: readonly number[], probabilities: readonly numbe
   expect(statistic, what).toBeLessThan(chiSquareLimit(pools.length - 1))
 }
 
+/** Most of what a trained head draws falls where the data do: the total variation between cells of both is small. */
+async function samplesFollowLessons(subject: HeadSubject, options: CompileOptions): Promise<void> {
+  const draws = 1000
+  const { support, name } = subject
+  const head = subject.open()
+  const rng = createRng(23).fold(name)
+  const cellsOf = (values: readonly number[][]) => histogram(values.map(support.cellOf), support.cells)
+  for (const [row, { hidden, value }] of (await head.teach!(options)).entries()) {
+    const data = cellsOf(Array.from({ length: draws }, (_, i) => value(rng.fold('data').fold(row), i)))
+    for (const [sampler, draw] of Object.entries(head.samplers)) {
+      const samples = cellsOf(await draw(hidden, draws, rng.fold(sampler).fold(row), options))
+      const variation = samples.reduce((total, count, cell) => total + Math.abs(count - data[cell]!), 0) / (2 * draws)
+      expect(variation, `${sampler}, row ${row}`).toBeLessThan(0.2)
+    }
+  }
+}
+
 /** What the head adds to a model besides what it is tied to. */
-async function ownsParameters({ open, width, vocabularySize }: HeadSubject): Promise<void> {
+async function ownsParameters({ open, parameters: expected }: HeadSubject): Promise<void> {
   const { head, owner } = open()
   const own = parameters(head)
-  expect(own.map(({ shape }) => shape)).toEqual([[vocabularySize, width]])
+  expect(parameterCount(head)).toBe(expected)
   expect(parameters({ head, owner })).toEqual(own)
 }
 
 /** A step along the gradient makes the targets likelier. */
 async function learns(subject: HeadSubject, options: CompileOptions): Promise<void> {
-  const { head, owner, hidden } = await opened(subject)
+  const { owner, hidden, objective } = await opened(subject)
+  const { support, rate, width } = subject
   const trained = parameters(owner)
-  const specs = { hidden: float32(hiddenRows, subject.width), target: int32(hiddenRows) }
   const program = compile(
-    specs,
+    { hidden: float32(hiddenRows, width), values: support.spec(hiddenRows) },
     (given) => {
-      const total = sum(categoricalLogProb(head.logits(given.hidden), given.target))
+      const total = sum(objective(given.hidden, given.values))
       return {
         total,
-        updates: gradients(total, trained).map((gradient, i) => assign(trained[i]!, add(trained[i]!, multiply(gradient, 0.05)))),
+        updates: gradients(total, trained).map((gradient, i) => assign(trained[i]!, add(trained[i]!, multiply(gradient, rate)))),
       }
     },
     options,
   )
-  const target = Int32Array.from({ length: hiddenRows }, (_, row) => (row * 2) % subject.vocabularySize)
+  const values = support.feed(Array.from({ length: hiddenRows }, (_, row) => support.sample(row)))
   const totals: number[] = []
-  for (let step = 0; step < 4; step++) totals.push(Number((await program.run({ hidden, target })).total.data[0]))
+  for (let step = 0; step < 4; step++) totals.push(Number((await program.run({ hidden, values })).total.data[0]))
   expect(trained.length).toBeGreaterThan(0)
   for (let step = 1; step < totals.length; step++) expect(totals[step]).toBeGreaterThan(totals[step - 1]!)
 }

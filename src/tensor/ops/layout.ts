@@ -132,8 +132,13 @@ const padRow: Op<PadAttributes> = {
     const size = addDimensions(addDimensions(input!.shape[axis]!, before), after)
     return { dtype: input!.dtype, shape: input!.shape.with(axis, size) }
   },
-  emit: (emitter, [input], _node, { axis, before, after }) =>
-    emitter.node('Pad', [input!, emitter.sizes([before, after]), '', emitter.integers([axis])], { mode: 'constant' }),
+  emit(emitter, [input], { rank }, { axis, before, after }) {
+    // All axes are named: where the runtime moves a transposition past the node, it takes a shorter list for a full one, and fails.
+    const none = new Array<Dimension>(rank).fill(0)
+    return emitter.node('Pad', [input!, emitter.sizes([...none.with(axis, before), ...none.with(axis, after)])], {
+      mode: 'constant',
+    })
+  },
   reference([input], { axis, before }, context) {
     const strides = stridesOf(input!.shape)
     const shift = context.size(before)

@@ -81,7 +81,8 @@ describe('PictureEncoder and PictureDecoder', () => {
     expect(make({ width: 6 })).toThrow(OptionError)
     expect(make({ latent: 0 })).toThrow(OptionError)
     expect(make({ depth: 2 })).toThrow(/depth/)
-    expect(() => new PictureDecoder(tiny).forward(input('x', 'float32', [1, 3, 1, 2]))).toThrow(ShapeError)
+    expect(() => new PictureDecoder(tiny).forward(input('x', 'float32', [1, 4, 1, 2]))).toThrow(ShapeError)
+    expect(() => new PictureEncoder(tiny).forward(input('x', 'float32', [1, 1, 9, 8]))).toThrow(ShapeError)
   })
 })
 

@@ -49,6 +49,8 @@ const packageHomes: Readonly<Record<string, readonly string[] | 'everywhere'>> =
   'write-file-atomic': ['platform'],
   tinyglobby: ['platform'],
   '@bufbuild/protobuf': ['formats'],
+  'fast-png': ['formats'],
+  'jpeg-js': ['formats'],
   '@huggingface/tokenizers': ['tokenizers'],
   '@huggingface/jinja': ['tokenizers'],
   'ml-matrix': ['metrics'],

@@ -1,0 +1,81 @@
+import { existsSync, mkdirSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { createRng, openDevice } from 'nextx'
+import { type LabelledPictures, selectPictures } from 'nextx/data'
+import { initialize } from 'nextx/nn'
+import type { Device } from 'nextx/platform'
+import { encodePictures, imageTokenizerTask, type LabelledCodes, loadImageTokenizer, saveImageTokenizer } from 'nextx/systems'
+import { bae, type ImageTokenizer, multiScale, patches, vae, vq } from 'nextx/tokenizers'
+import { adamw, cosine, fit } from 'nextx/train'
+import { digits, fashionMnist, type PictureSet } from '../lib/picture-data.ts'
+
+/** What is learnt once and used by all arms lies here; git ignores it. */
+export const runs = fileURLToPath(new URL('../../runs/image/', import.meta.url))
+
+export type DataName = 'fashion' | 'digits'
+
+/** Most pictures that arms learn from: the first so many. */
+const mostPictures = 30_000
+
+/** Throws when Fashion-MNIST is not installed. */
+export async function pictureSet(name: DataName): Promise<PictureSet> {
+  const set = name === 'digits' ? await digits() : await fashionMnist()
+  if (set === undefined) throw new Error('the benchmark needs Fashion-MNIST')
+  return { ...set, train: first(set.train, mostPictures) }
+}
+
+export function first(pictures: LabelledPictures, count: number): LabelledPictures {
+  return selectPictures(
+    pictures,
+    Int32Array.from({ length: Math.min(count, pictures.count) }, (_, i) => i),
+  )
+}
+
+const picture = { channels: 1, height: 28, width: 28 }
+
+interface TokenizerRecipe {
+  readonly make: () => ImageTokenizer
+  /** Updates of 64 pictures; 0: nothing is trained. */
+  readonly steps: number
+}
+
+/** Tokenizers that several arms share: 7×7 latents of 28×28 pictures. */
+const recipes = {
+  vq: { make: () => vq({ picture, codes: 256, dimension: 8 }), steps: 1500 },
+  bae: { make: () => bae({ picture, bits: 12, split: 2 }), steps: 1500 },
+  residual: { make: () => multiScale({ picture, codes: 256, dimension: 8, scales: [1, 2, 3, 5, 7] }), steps: 1500 },
+  latest: { make: () => multiScale({ picture, codes: 256, dimension: 8, scales: [1, 2, 3, 5, 7], carry: 'latest' }), steps: 1500 },
+  band: { make: () => multiScale({ picture, codes: 256, dimension: 8, scales: [1, 3, 5, 7], carry: 'band' }), steps: 1500 },
+  vae: { make: () => vae({ picture, channels: 4 }), steps: 1500 },
+  patches: { make: () => patches({ picture, size: 4 }), steps: 0 },
+} satisfies Record<string, TokenizerRecipe>
+
+export type TokenizerName = keyof typeof recipes
+
+/** A trained tokenizer, from `runs` if it was trained before. */
+export async function tokenizer(name: TokenizerName, data: DataName, set: PictureSet, device: Device): Promise<ImageTokenizer> {
+  const { make, steps }: TokenizerRecipe = recipes[name]
+  const folder = `${runs}tokenizers/${data}-${name}`
+  if (steps > 0 && existsSync(folder)) return loadImageTokenizer(folder)
+  const made = make()
+  await initialize(made, createRng(1).fold('tokenizer'))
+  if (steps === 0) return made
+  await fit(imageTokenizerTask(made, { pictures: set.train, batch: 64, seed: 1 }), {
+    device,
+    steps,
+    learningRate: cosine({ peak: 2e-3, warmup: 50, steps }),
+    optimizer: adamw({ betas: [0.9, 0.95], weightDecay: 0 }),
+    clip: 1,
+  })
+  mkdirSync(`${runs}tokenizers`, { recursive: true })
+  await saveImageTokenizer(made, folder)
+  return made
+}
+
+export async function labelledCodes(made: ImageTokenizer, pictures: LabelledPictures, device: Device): Promise<LabelledCodes> {
+  return { codes: await encodePictures(made, pictures, { device }), labels: pictures.labels }
+}
+
+export function openArmDevice(threads = 1): Promise<Device> {
+  return openDevice({ threads })
+}

@@ -1,0 +1,114 @@
+import * as v from 'valibot'
+import { DataError, OptionError } from '../base/errors.ts'
+import { callable, checkOptions, wholeNumber } from '../base/options.ts'
+import { type Pictures, pictureLength, pictureValues } from '../base/pictures.ts'
+import { createRng, type Rng } from '../base/rng.ts'
+import { firstRow, shuffledItems } from '../data/batches.ts'
+import { sha256 } from '../platform/digest.ts'
+import { float32, type Inputs, type Tensor } from '../tensor/index.ts'
+import type { ImageTokenizer } from '../tokenizers/image/image-tokenizer.ts'
+import type { TrainingTask } from '../train/index.ts'
+import { checkPictures } from './image-coder.ts'
+
+export interface ImageTokenizerTaskOptions {
+  readonly pictures: Pictures
+  /** Pictures per step. */
+  readonly batch: number
+  /** Chooses the pictures and the noise of each step. */
+  readonly seed: number
+  /**
+   * Changes a picture `[channel, y, x]` of values from −1 to 1, in place or as a new array, each time it is seen. Not part of the task's
+   * fingerprint.
+   */
+  readonly augment?: (picture: Float32Array, rng: Rng) => Float32Array
+  /** Held-out pictures; without them there is no validation. */
+  readonly validation?: Pictures
+  /** Most held-out batches per validation. Default: all that are full. */
+  readonly validationBatches?: number
+}
+
+const schema = v.strictObject({
+  pictures: v.looseObject({}),
+  batch: wholeNumber(1, 2 ** 20),
+  seed: wholeNumber(0),
+  augment: v.optional(callable),
+  validation: v.optional(v.looseObject({})),
+  validationBatches: v.optional(wholeNumber(1)),
+})
+
+type Feed = Readonly<Record<string, Float32Array>>
+
+/**
+ * What `fit` needs to train an image tokenizer. Throws OptionError on bad options or a tokenizer that is not trained, MismatchError on
+ * pictures of another size, DataError when there are none.
+ */
+export function imageTokenizerTask(tokenizer: ImageTokenizer, options: ImageTokenizerTaskOptions): TrainingTask {
+  checkOptions(schema, options, 'imageTokenizerTask')
+  if (tokenizer.losses === undefined)
+    throw new OptionError(`imageTokenizerTask: nothing is trained in a tokenizer of kind ${tokenizer.kind}`)
+  const losses = tokenizer.losses.bind(tokenizer)
+  const { pictures, batch, seed, validation } = options
+  for (const each of validation ? [pictures, validation] : [pictures]) checkSome(tokenizer, each)
+  const rng = createRng(seed).fold('image tokenizer')
+  return {
+    module: tokenizer,
+    inputs: inputsOf(tokenizer, batch),
+    loss: ({ pictures: batchOf, ...noise }: Readonly<Record<string, Tensor>>) => losses(batchOf!, noise),
+    batchAt: trainingBatches(tokenizer, options, rng),
+    ...(validation && { validation: heldOut(tokenizer, options, validation, rng) }),
+    fingerprint: fingerprint(tokenizer, options),
+  }
+}
+
+/** Pictures, and the noise that the losses take, each by its name. */
+function inputsOf({ picture, noise = {} }: ImageTokenizer, batch: number): Inputs {
+  const specs = Object.entries(noise).map(([name, { shape }]) => [name, float32(batch, ...shape)] as const)
+  return { ...Object.fromEntries(specs), pictures: float32(batch, picture.channels, picture.height, picture.width) }
+}
+
+function trainingBatches(tokenizer: ImageTokenizer, { pictures, batch, augment }: ImageTokenizerTaskOptions, rng: Rng) {
+  const itemAt = shuffledItems(rng.fold('order'), pictures.count)
+  const length = pictureLength(pictures)
+  return (step: number): Feed => {
+    const first = firstRow(step, batch)
+    const values = pictureValues(
+      pictures,
+      Array.from({ length: batch }, (_, i) => itemAt(first + i)),
+    )
+    for (let i = 0; augment !== undefined && i < batch; i++) {
+      const place = i * length
+      values.set(augment(values.slice(place, place + length), rng.fold('augment').fold(first + i)), place)
+    }
+    return { ...noiseOf(tokenizer, batch, rng.fold('noise').fold(step)), pictures: values }
+  }
+}
+
+function heldOut(tokenizer: ImageTokenizer, { batch, validationBatches }: ImageTokenizerTaskOptions, pictures: Pictures, rng: Rng) {
+  const batches = Math.min(Math.max(1, Math.floor(pictures.count / batch)), validationBatches ?? Number.POSITIVE_INFINITY)
+  const batchAt = (index: number): Feed => {
+    // Fewer pictures than a batch are repeated.
+    const indices = Array.from({ length: batch }, (_, i) => (index * batch + i) % pictures.count)
+    return { ...noiseOf(tokenizer, batch, rng.fold('validation').fold(index)), pictures: pictureValues(pictures, indices) }
+  }
+  return { batches, batchAt }
+}
+
+function noiseOf({ noise = {} }: ImageTokenizer, batch: number, rng: Rng): Feed {
+  const draws = Object.entries(noise).map(([name, { kind, shape }]) => {
+    const values = new Float32Array(shape.reduce((product, size) => product * size, batch))
+    return [name, kind === 'normal' ? rng.fold(name).fillNormal(values) : rng.fold(name).fillUniform(values)] as const
+  })
+  return Object.fromEntries(draws)
+}
+
+function checkSome(tokenizer: ImageTokenizer, pictures: Pictures): void {
+  checkPictures(tokenizer, pictures)
+  if (pictures.count === 0) throw new DataError('imageTokenizerTask: there are no pictures')
+}
+
+/** Changes with everything that decides what a step is fed and held to, but for the augmentation. */
+function fingerprint(tokenizer: ImageTokenizer, { pictures, validation, batch, seed }: ImageTokenizerTaskOptions): string {
+  const file = new TextEncoder().encode(JSON.stringify(tokenizer.toJSON()))
+  const parts = [pictures.pixels, ...(validation === undefined ? [] : [validation.pixels]), file]
+  return `image tokenizer ${parts.map((part) => sha256([part])).join(' ')} ${batch} ${seed}`
+}
