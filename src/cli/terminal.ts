@@ -1,4 +1,5 @@
 import process from 'node:process'
+import type { TerminalColours } from '../formats/index.ts'
 
 type Style = 'bold' | 'dim' | 'red' | 'green'
 
@@ -49,6 +50,15 @@ export function styled(style: Style, text: string, stream: Stream = process.stdo
   if (!stream.isTTY || !stream.hasColors()) return text
   const [on, off] = styleCodes[style]
   return `\u001b[${on}m${text}\u001b[${off}m`
+}
+
+/** The colours in which a stream shows pictures; undefined where it is no terminal. NO_COLOR and COLORTERM are respected. */
+export function pictureColours(
+  stream: { readonly isTTY: boolean; getColorDepth(): number } = process.stdout,
+): TerminalColours | undefined {
+  if (!stream.isTTY) return undefined
+  const bits = stream.getColorDepth()
+  return bits >= 24 ? 'true colour' : bits >= 8 ? 'greys' : 'none'
 }
 
 /** Text of unknown origin in one line that cannot command the terminal. */

@@ -6,10 +6,13 @@ export {
   pictureValues,
   toPictures,
 } from '../base/pictures.ts'
+export { type Augmentation, augmentPictures, horizontalFlip, type ShiftOptions, shifted } from './augment.ts'
 export type { Batch, Batches, WeightedBatch } from './batches.ts'
+export { type PictureResize, type PictureSides, resizePictures } from './conform-pictures.ts'
 export { type Documents, type TextDocumentsOptions, textDocuments } from './documents.ts'
 export { type IdxPicturesOptions, readIdxPictures } from './idx-pictures.ts'
 export { type PackedBatch, type PackedBatches, type PackOptions, packDocuments } from './pack.ts'
+export { type ReadPicturesOptions, readPictures } from './read-pictures.ts'
 export { type PictureSplit, type PictureSplitOptions, selectPictures, splitPictures } from './select-pictures.ts'
 export { type Split, type SplitOptions, splitDocuments } from './split.ts'
 export { type TokenDataset, type TokenDatasetOptions, type Tokens, tokenDataset } from './token-dataset.ts'

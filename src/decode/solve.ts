@@ -16,7 +16,7 @@ export interface SolveOptions {
   readonly alphas?: readonly number[]
   /** Standard normal noise of a step from 0, 'ddpm' alone; scale it for a temperature. The last step takes none. */
   readonly noise?: (step: number) => Float32Array
-  /** Clean values that a step of 'ddpm' predicts are kept within ±clip. Default: as predicted. */
+  /** Clean values that a step of 'ddpm' predicts are kept within ±clip. Default: as predicted, which only an exact ε survives where ᾱ is near 0. */
   readonly clip?: number
   readonly signal?: AbortSignal
   /** Called after every step with the values so far; copy what is to be kept. */

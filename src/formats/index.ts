@@ -26,6 +26,8 @@ export {
 } from './onnx.ts'
 export { type OpenedSafetensors, openSafetensors } from './open-safetensors.ts'
 export { type DecodePictureOptions, decodePicture, type PictureLimits } from './picture-file.ts'
+export { type PictureGridOptions, pictureGrid } from './picture-grid.ts'
+export { type PictureTextOptions, pictureText, type TerminalColours } from './picture-text.ts'
 export { encodePng } from './png.ts'
 export { type RwkvCppFile, type RwkvCppLimits, readRwkvCpp } from './rwkv-cpp.ts'
 export { readSafetensor, readSafetensors, type Safetensors, safetensorsPieces, writeSafetensors } from './safetensors.ts'

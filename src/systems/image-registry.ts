@@ -6,6 +6,7 @@ const loaders: Readonly<Record<string, () => Promise<{ readonly default: ImageSy
   elm: () => import('./image/elm.ts'),
   maskgit: () => import('./image/maskgit.ts'),
   nar: () => import('./image/nar.ts'),
+  starflow: () => import('./image/starflow.ts'),
 }
 
 export const imageSystemIds: readonly string[] = Object.keys(loaders)

@@ -192,7 +192,8 @@ export function diffusionSubject(options: DiffusionHeadOptions, subject: Subject
         'ddpm in 50 steps': (rng, size) => {
           const spaced = respace(alphas, 50)
           const noise = (step: number) => rng.fold(step).fillNormal(new Float32Array(size))
-          return [spaced.times, { method: 'ddpm', alphas: spaced.alphas, noise, clip: 3 }]
+          const clip = options.predicts === 'v' ? {} : { clip: 3 }
+          return [spaced.times, { method: 'ddpm', alphas: spaced.alphas, noise, ...clip }]
         },
       },
     }

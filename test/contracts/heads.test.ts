@@ -49,6 +49,10 @@ const subjects: readonly HeadSubject[] = [
   affineSubject(1, { scale: 'exp' }, { name: 'affineHead, exp', width: 5 }),
   affineSubject(2, { scale: 'softplus' }, { name: 'affineHead, softplus, 2-D', width: 5 }),
   diffusionSubject({ hidden: 32, layers: 2 }, { name: 'diffusionHead', width: 4, parameters: frame(4, 32) + 2 * mlpLayer(32) }),
+  diffusionSubject(
+    { hidden: 32, layers: 2, predicts: 'v' },
+    { name: 'diffusionHead, v', width: 4, parameters: frame(4, 32) + 2 * mlpLayer(32) },
+  ),
   flowSubject({ scope: 'slot', hidden: 32, layers: 2 }, 1, {
     name: 'flowHead, slot',
     width: 4,

@@ -3,6 +3,7 @@ import { loadImageSystem } from '../../src/systems/image-registry.ts'
 import type { ImageSystem, SampleOptions } from '../../src/systems/image-system.ts'
 import type { LabelledCodes } from '../../src/systems/image-task.ts'
 import type { ImageTokenizer } from '../../src/tokenizers/index.ts'
+import { patchCodes, toyPatches } from './toy-patches.ts'
 import { ThresholdTokenizer, thresholdCodes, toyPictures } from './toy-pictures.ts'
 
 export type ImageSystemCase =
@@ -35,6 +36,11 @@ const thresholds = {
   codes: (pictures: LabelledPictures) => ({ codes: thresholdCodes(pictures), labels: pictures.labels }),
 }
 
+const patches = {
+  tokenizer: toyPatches,
+  codes: (pictures: LabelledPictures) => ({ codes: patchCodes(pictures), labels: pictures.labels }),
+}
+
 /** A line per system, and for each further way to build it: the first word is the system. */
 const toys: Readonly<Record<string, Toy>> = {
   elm: { ...thresholds, options: { width: 32, layers: 2, heads: 2 } },
@@ -42,6 +48,7 @@ const toys: Readonly<Record<string, Toy>> = {
   maskgit: { ...thresholds, options: { width: 32, layers: 2, heads: 2 } },
   'maskgit compressed': { ...thresholds, options: { width: 32, layers: 2, heads: 2, compress: 2 } },
   nar: { ...thresholds, options: { width: 32, layers: 3, heads: 2 } },
+  starflow: { ...patches, options: { width: 32, heads: 2, layers: [1, 1, 2], noise: { gaussian: 0.05 } } },
 }
 
 export const toyNames: readonly string[] = Object.keys(toys)

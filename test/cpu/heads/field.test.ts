@@ -171,8 +171,8 @@ it('flowHead, scope group: slots see their group and no other', async () => {
 })
 
 describe('diffusionHead', () => {
-  it('loses the mean squared error of ε, over several draws too', async () => {
-    const head = await filled(diffusionHead(width, dimension, sizes))
+  it.each(['eps', 'v'] as const)('loses the mean squared error of %s, over several draws too', async (predicts) => {
+    const head = await filled(diffusionHead(width, dimension, { ...sizes, predicts }))
     const program = compile(
       {
         hidden: float32(batch, slots, width),
@@ -183,7 +183,7 @@ describe('diffusionHead', () => {
       (given) => ({ loss: head.loss(given.hidden, given.values, { noise: given.noise, timestep: given.timestep }) }),
       { device },
     )
-    const timestep = Int32Array.from({ length: draws * batch * slots }, (_, i) => (i * 331) % 1000)
+    const timestep = Int32Array.from({ length: draws * batch * slots }, (_, i) => (i * 331) % 900)
     const all = random('noise', draws, batch, slots, dimension)
     const { loss } = await program.run({ hidden, values, noise: all, timestep })
     const alphas = cosineAlphas(1000)
@@ -194,7 +194,9 @@ describe('diffusionHead', () => {
       const time = Float32Array.from(timestep.subarray(draw * batch * slots, (draw + 1) * batch * slots))
       const alpha = (i: number) => alphas[time[Math.floor(i / dimension)]!]!
       const noisy = values.map((x, i) => Math.sqrt(alpha(i)) * x + Math.sqrt(1 - alpha(i)) * own[i]!)
-      each.push(squaredErrors(await predict(head, noisy, time, [batch, slots]), own))
+      const errors = squaredErrors(await predict(head, noisy, time, [batch, slots]), own)
+      // ε = √ᾱ·v + √(1 − ᾱ)·x_t, so that an error in v is one in ε, √ᾱ times as large.
+      each.push(predicts === 'eps' ? errors : errors.map((error, row) => error / alpha(row * dimension)))
     }
     expectNear(loss.data as Float32Array, meanOf(each), 'loss', 1e-3)
   })
@@ -222,5 +224,6 @@ describe('heads of fields refuse', () => {
     expect(() => flowHead(width, dimension, { ...sizes, scope: 'slot', steps: 3 } as FlowHeadOptions)).toThrow(OptionError)
     expect(() => diffusionHead(width, dimension, { hidden: 8, layers: 0 })).toThrow(OptionError)
     expect(() => diffusionHead(width, dimension, { ...sizes, timesteps: 0 })).toThrow(OptionError)
+    expect(() => diffusionHead(width, dimension, { ...sizes, predicts: 'x' as 'v' })).toThrow(OptionError)
   })
 })
