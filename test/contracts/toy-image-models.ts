@@ -48,7 +48,11 @@ const toys: Readonly<Record<string, Toy>> = {
   maskgit: { ...thresholds, options: { width: 32, layers: 2, heads: 2 } },
   'maskgit compressed': { ...thresholds, options: { width: 32, layers: 2, heads: 2, compress: 2 } },
   nar: { ...thresholds, options: { width: 32, layers: 3, heads: 2 } },
-  starflow: { ...patches, options: { width: 32, heads: 2, layers: [1, 1, 2], noise: { gaussian: 0.05 } } },
+  starflow: {
+    ...patches,
+    options: { width: 32, heads: 2, layers: [1, 1, 2], noise: { gaussian: 0.05 } },
+    skip: { 'keeps what is given': 'a flow refuses given values' },
+  },
 }
 
 export const toyNames: readonly string[] = Object.keys(toys)
