@@ -59,9 +59,15 @@ const patches = {
   codes: (pictures: LabelledPictures) => ({ codes: patchCodes(pictures), labels: pictures.labels }),
 }
 
-/** A line per system. */
+/** Masked networks are fed whole at every step. */
+const uncached = { skip: { 'cached decoding = full mask': 'nothing is cached: every step feeds all slots' } } as const
+
+/** A line per system, and for each further way to build it: the first word is the system. */
 const toys: Readonly<Record<string, Toy>> = {
   elm: { ...thresholds, options: { width: 32, layers: 2, heads: 2 } },
+  'elm masked': { ...thresholds, ...uncached, options: { modeling: 'masked', width: 32, layers: 2, heads: 2 } },
+  maskgit: { ...thresholds, ...uncached, options: { width: 32, layers: 2, heads: 2 } },
+  'maskgit compressed': { ...thresholds, ...uncached, options: { width: 32, layers: 2, heads: 2, compress: 2 } },
   flexvar: { ...shades(rising, 'latest'), options: { width: 32, layers: 2, heads: 2 } },
   nar: { ...thresholds, options: { width: 32, layers: 3, heads: 2 } },
   nfig: { ...shades(doubling, 'band'), options: { width: 32, layers: 2, heads: 2 } },
@@ -76,10 +82,12 @@ const toys: Readonly<Record<string, Toy>> = {
   var: { ...shades(doubling, 'residual'), options: { width: 32, layers: 2, heads: 2 } },
 }
 
+export const toyNames: readonly string[] = Object.keys(toys)
+
 export async function toyImageSubject(id: string): Promise<ImageSystemSubject> {
   const toy = toys[id]
   if (toy === undefined) throw new Error(`no toy for the system ${id}: add a line to toy-image-models.ts`)
-  return { id, system: await loadImageSystem(id), ...toy }
+  return { id, system: await loadImageSystem(id.split(' ')[0]!), ...toy }
 }
 
 export { toyPictures }
