@@ -30,6 +30,7 @@ const schema = v.looseObject({
   temperature: v.optional(v.pipe(v.number(), v.finite(), v.minValue(0))),
   steps: v.optional(wholeNumber(1)),
   innerSteps: v.optional(v.union([wholeNumber(1), callable])),
+  contextNoise: v.optional(v.pipe(v.number(), v.finite(), v.minValue(0))),
 })
 
 /**

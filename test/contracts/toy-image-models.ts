@@ -3,6 +3,7 @@ import { loadImageSystem } from '../../src/systems/image-registry.ts'
 import type { ImageSystem, SampleOptions } from '../../src/systems/image-system.ts'
 import type { LabelledCodes } from '../../src/systems/image-task.ts'
 import type { ImageTokenizer } from '../../src/tokenizers/index.ts'
+import { patchCodes, toyPatches } from './toy-patches.ts'
 import { ThresholdTokenizer, thresholdCodes, toyPictures } from './toy-pictures.ts'
 
 export type ImageSystemCase =
@@ -35,10 +36,16 @@ const thresholds = {
   codes: (pictures: LabelledPictures) => ({ codes: thresholdCodes(pictures), labels: pictures.labels }),
 }
 
+const patches = {
+  tokenizer: toyPatches,
+  codes: (pictures: LabelledPictures) => ({ codes: patchCodes(pictures), labels: pictures.labels }),
+}
+
 /** A line per system. */
 const toys: Readonly<Record<string, Toy>> = {
   elm: { ...thresholds, options: { width: 32, layers: 2, heads: 2 } },
   nar: { ...thresholds, options: { width: 32, layers: 3, heads: 2 } },
+  xar: { ...patches, options: { width: 32, layers: 2, heads: 2, groups: [2, 1] }, sampling: { innerSteps: 6 } },
 }
 
 export async function toyImageSubject(id: string): Promise<ImageSystemSubject> {
