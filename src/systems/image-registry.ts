@@ -5,6 +5,7 @@ import type { ImageSystem } from './image-system.ts'
 const loaders: Readonly<Record<string, () => Promise<{ readonly default: ImageSystem }>>> = {
   elm: () => import('./image/elm.ts'),
   nar: () => import('./image/nar.ts'),
+  starflow: () => import('./image/starflow.ts'),
   xar: () => import('./image/xar.ts'),
 }
 

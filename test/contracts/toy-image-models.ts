@@ -45,6 +45,7 @@ const patches = {
 const toys: Readonly<Record<string, Toy>> = {
   elm: { ...thresholds, options: { width: 32, layers: 2, heads: 2 } },
   nar: { ...thresholds, options: { width: 32, layers: 3, heads: 2 } },
+  starflow: { ...patches, options: { width: 32, heads: 2, layers: [1, 1, 2], noise: { gaussian: 0.05 } } },
   xar: { ...patches, options: { width: 32, layers: 2, heads: 2, groups: [2, 1] }, sampling: { innerSteps: 6 } },
 }
 
