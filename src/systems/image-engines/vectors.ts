@@ -18,6 +18,7 @@ export function vectorTraits({ unit, layout, kind }: ImageTokenizer, system: str
   })
 }
 
+/** Values `[count, value, number]` as codes. */
 export function vectorBatch({ layout, dimension }: VectorTraits, count: number, data: Float32Array): CodeBatch {
   return { kind: 'vectors', layout, dimension, count, data }
 }
