@@ -87,7 +87,9 @@ class Drawing {
     this.#size = countValues(network.layout)
     this.#dimension = network.dimension
     const numbers = labels.length * this.#size * this.#dimension
-    this.values = given === undefined ? new Float32Array(numbers) : Float32Array.from(given.values.data)
+    this.values = new Float32Array(numbers)
+    for (const i of this.values.keys())
+      if (given?.known[Math.floor(i / this.#dimension)] === 1) this.values[i] = given.values.data[i]!
     this.known = given === undefined ? new Float32Array(labels.length * this.#size) : given.known.slice()
     const noiseFrom = (name: string) =>
       noiseOfSamples(
