@@ -80,6 +80,7 @@ const toys: Readonly<Record<string, Toy>> = {
     },
   },
   var: { ...shades(doubling, 'residual'), options: { width: 32, layers: 2, heads: 2 } },
+  xar: { ...patches, options: { width: 32, layers: 2, heads: 2, groups: [2, 1] }, sampling: { innerSteps: 6 } },
 }
 
 export const toyNames: readonly string[] = Object.keys(toys)
