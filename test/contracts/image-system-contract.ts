@@ -68,6 +68,21 @@ export function runImageSystemContract(subject: ImageSystemSubject): void {
       await expect(draw({ signal: stop.signal })).rejects.toThrow('enough')
     })
 
+    promise('keeps what is given', async () => {
+      const { codes } = subject.codes(toyPictures(2, 7))
+      const values = codes.layout.parts.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0)
+      const known = Float32Array.from({ length: 2 * values }, (_, i) => Number(i % values < values / 2))
+      const width = codes.data.length / known.length
+      for await (const step of generateImages(model, { seed: 4, classes: [0, 1], ...sampling, given: { values: codes, known } })) {
+        for (const [value, given] of known.entries()) {
+          if (given === 0) continue
+          const [start, end] = [value * width, (value + 1) * width]
+          expect(step.known[value]).toBe(1)
+          expect([...step.values.data.subarray(start, end)]).toEqual([...codes.data.subarray(start, end)])
+        }
+      }
+    })
+
     promise('guidance changes samples', async () => {
       expect(await draw({ classes: [0, 1], guidance: 3 })).not.toEqual(await draw({ classes: [0, 1] }))
     })

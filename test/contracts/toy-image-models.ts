@@ -41,17 +41,27 @@ const patches = {
   codes: (pictures: LabelledPictures) => ({ codes: patchCodes(pictures), labels: pictures.labels }),
 }
 
-/** A line per system. */
+/** A line per system, and for each further way to build it: the first word is the system. */
 const toys: Readonly<Record<string, Toy>> = {
   elm: { ...thresholds, options: { width: 32, layers: 2, heads: 2 } },
+  'elm masked': { ...thresholds, options: { modeling: 'masked', width: 32, layers: 2, heads: 2 } },
+  maskgit: { ...thresholds, options: { width: 32, layers: 2, heads: 2 } },
+  'maskgit compressed': { ...thresholds, options: { width: 32, layers: 2, heads: 2, compress: 2 } },
   nar: { ...thresholds, options: { width: 32, layers: 3, heads: 2 } },
-  starflow: { ...patches, options: { width: 32, heads: 2, layers: [1, 1, 2], noise: { gaussian: 0.05 } } },
+  starflow: {
+    ...patches,
+    options: { width: 32, heads: 2, layers: [1, 1, 2], noise: { gaussian: 0.05 } },
+    skip: { 'keeps what is given': 'a flow refuses given values' },
+  },
+  xar: { ...patches, options: { width: 32, layers: 2, heads: 2, groups: [2, 1] }, sampling: { innerSteps: 6 } },
 }
+
+export const toyNames: readonly string[] = Object.keys(toys)
 
 export async function toyImageSubject(id: string): Promise<ImageSystemSubject> {
   const toy = toys[id]
   if (toy === undefined) throw new Error(`no toy for the system ${id}: add a line to toy-image-models.ts`)
-  return { id, system: await loadImageSystem(id), ...toy }
+  return { id, system: await loadImageSystem(id.split(' ')[0]!), ...toy }
 }
 
 export { toyPictures }
