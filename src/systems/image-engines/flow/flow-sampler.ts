@@ -1,5 +1,6 @@
 import type { Layout } from '../../../base/model.ts'
 import { createRng } from '../../../base/rng.ts'
+import { SerialQueue } from '../../../base/serial.ts'
 import type { Device } from '../../../platform/index.ts'
 import type { ImageSampler, SampleOptions, SampleRequest, SampleStep } from '../../image-system.ts'
 import { BlockRunner, type Counts } from './block-runner.ts'
@@ -42,6 +43,7 @@ export class FlowSampler implements ImageSampler {
   readonly #stack: FlowStack
   readonly #settings: FlowSamplerOptions
   readonly #runners: readonly BlockRunner[]
+  readonly #queues: readonly SerialQueue[]
   readonly #denoiser: ReturnType<typeof denoiser>
   readonly #counts: Counts = { calls: 0, slots: 0 }
   #denoised = 0
@@ -52,6 +54,7 @@ export class FlowSampler implements ImageSampler {
     this.#stack = stack
     this.#settings = settings
     this.#runners = stack.blocks.map((block) => new BlockRunner(block, settings.device, this.#counts))
+    this.#queues = stack.blocks.map(() => new SerialQueue())
     this.#denoiser = denoiser(stack, settings)
   }
 
@@ -84,7 +87,11 @@ export class FlowSampler implements ImageSampler {
     this.#report = report
     const z = drawn(rngs, this.#stack.slots * this.#stack.dimension, temperature)
     let values = z
-    for await (const { step, values: now } of this.#inverted(z, { labels, guidance: options.guidance, signal }, report)) {
+    for await (const { step, values: now } of this.#inverted(
+      z,
+      { labels, guidance: options.guidance, rule: special.rule, signal },
+      report,
+    )) {
       values = now
       yield this.#step(values, labels.length, { step, steps })
     }
@@ -110,7 +117,8 @@ export class FlowSampler implements ImageSampler {
     for (let block = blocks.length - 1; block >= 0; block--) {
       const arms = armsOf(blocks[block]!, how)
       const given = { map: this.#runners[block]!, z: reordered(values, blocks[block]!), arms, block, signal: how.signal }
-      const inverted = await invert(given, report.plan[block]!)
+      // A block's cache serves one inversion at a time.
+      const inverted = await this.#queues[block]!.run(() => invert(given, report.plan[block]!))
       report.iterations[block] = inverted.iterations
       report.incidents.push(...inverted.incidents)
       values = reordered(inverted.values, blocks[block]!)

@@ -179,6 +179,6 @@ function place(from: Float32Array, to: Float32Array, samples: readonly number[],
   for (const [row, sample] of samples.entries()) to.set(from.subarray(row * size, (row + 1) * size), sample * size)
 }
 
-function pickArms({ labels, weight }: Arms, samples: readonly number[]): Arms {
-  return { labels: Int32Array.from(samples, (sample) => labels[sample]!), ...(weight && { weight }) }
+function pickArms(arms: Arms, samples: readonly number[]): Arms {
+  return { ...arms, labels: Int32Array.from(samples, (sample) => arms.labels[sample]!) }
 }
