@@ -77,6 +77,8 @@ export type GuidanceScale = number | ((step: number, steps: number) => number)
 
 export interface SampleOptions {
   readonly guidance?: GuidanceScale
+  /** Where a head that is iterated is guided: in each ε that it says (the default), or once in the hidden states that it is given. */
+  readonly guidanceSpace?: 'eps' | 'hidden'
   readonly temperature?: number
   readonly topK?: number
   readonly topP?: number

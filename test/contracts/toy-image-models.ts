@@ -45,6 +45,11 @@ const patches = {
 const toys: Readonly<Record<string, Toy>> = {
   elm: { ...thresholds, options: { width: 32, layers: 2, heads: 2 } },
   'elm masked': { ...thresholds, options: { modeling: 'masked', width: 32, layers: 2, heads: 2 } },
+  mar: {
+    ...patches,
+    options: { width: 32, layers: 2, heads: 2, headWidth: 32, headLayers: 2, leastMasked: 0 },
+    sampling: { innerSteps: 8 },
+  },
   maskgit: { ...thresholds, options: { width: 32, layers: 2, heads: 2 } },
   'maskgit compressed': { ...thresholds, options: { width: 32, layers: 2, heads: 2, compress: 2 } },
   nar: { ...thresholds, options: { width: 32, layers: 3, heads: 2 } },
