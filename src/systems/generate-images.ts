@@ -1,7 +1,7 @@
 import * as v from 'valibot'
 import type { CodeBatch } from '../base/codes.ts'
 import { OptionError } from '../base/errors.ts'
-import { callable, checkOptions, wholeNumber } from '../base/options.ts'
+import { callable, checkOptions, nonNegative, wholeNumber } from '../base/options.ts'
 import { createRng } from '../base/rng.ts'
 import type { ImageModel } from './image-model.ts'
 import type { SampleOptions, SampleRequest, SampleStep } from './image-system.ts'
@@ -28,9 +28,11 @@ const schema = v.looseObject({
   seed: wholeNumber(0),
   given: v.optional(v.looseObject({})),
   signal: v.optional(v.instance(AbortSignal)),
-  guidance: v.optional(v.union([v.pipe(v.number(), v.finite(), v.minValue(0)), callable])),
-  temperature: v.optional(v.pipe(v.number(), v.finite(), v.minValue(0))),
+  guidance: v.optional(v.union([nonNegative, callable])),
+  temperature: v.optional(nonNegative),
   steps: v.optional(wholeNumber(1)),
+  selection: v.optional(v.picklist(['confidence', 'random'])),
+  choiceTemperature: v.optional(v.union([nonNegative, callable])),
   innerSteps: v.optional(v.union([wholeNumber(1), callable])),
   schedule: v.optional(v.pipe(v.array(v.union([side, v.tuple([side, side])])), v.minLength(1))),
   size: v.optional(v.tuple([side, side])),

@@ -85,6 +85,10 @@ export interface SampleOptions {
   readonly topP?: number
   /** Steps of a masked order. */
   readonly steps?: number
+  /** Which values of a masked step stay: those drawn with the highest probability (the default), or any. */
+  readonly selection?: 'confidence' | 'random'
+  /** Scale of the Gumbel noise on the log p by which `selection: 'confidence'` chooses; a number falls to 0 at the last step. Default 2. */
+  readonly choiceTemperature?: number | ((step: number, steps: number) => number)
   /** Steps of a solver inside step k of K; a number for all, or e.g. an annealed schedule. */
   readonly innerSteps?: number | ((step: number, steps: number) => number)
   readonly method?: 'euler' | 'heun' | 'ab2' | 'ddpm'

@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Device, openDevice } from '../../src/platform/index.ts'
 import { generateCodes, generateImages } from '../../src/systems/generate-images.ts'
-import { valueCount } from '../../src/systems/image-engines/choose-codes.ts'
 import { createImageModel, type ImageModel } from '../../src/systems/image-model.ts'
 import { imageTask } from '../../src/systems/image-task.ts'
 import { fit } from '../../src/train/index.ts'
@@ -77,12 +76,18 @@ export function runImageSystemContract(subject: ImageSystemSubject): void {
     })
 
     promise('keeps what is given', async () => {
-      const values = await generateCodes(model, { seed: 4, ...sampling, count: 2 })
-      const width = values.data.length / (2 * valueCount(values))
-      const known = Float32Array.from({ length: 2 * valueCount(values) }, (_, i) => Number(i % 3 !== 0))
-      const again = await generateCodes(model, { seed: 5, ...sampling, count: 2, given: { values, known } })
-      const kept = (data: Int32Array | Float32Array) => Array.from(data).filter((_, i) => known[Math.floor(i / width)] === 1)
-      expect(kept(again.data)).toEqual(kept(values.data))
+      const { codes } = subject.codes(toyPictures(2, 7))
+      const values = codes.layout.parts.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0)
+      const known = Float32Array.from({ length: 2 * values }, (_, i) => Number(i % values < values / 2))
+      const width = codes.data.length / known.length
+      for await (const step of generateImages(model, { seed: 4, classes: [0, 1], ...sampling, given: { values: codes, known } })) {
+        for (const [value, given] of known.entries()) {
+          if (given === 0) continue
+          const [start, end] = [value * width, (value + 1) * width]
+          expect(step.known[value]).toBe(1)
+          expect([...step.values.data.subarray(start, end)]).toEqual([...codes.data.subarray(start, end)])
+        }
+      }
     })
 
     promise('guidance changes samples', async () => {

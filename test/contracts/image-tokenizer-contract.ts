@@ -19,6 +19,8 @@ import { fit } from '../../src/train/index.ts'
 export interface ImageTokenizerCase {
   readonly name: string
   open(): ImageTokenizer
+  /** Gives it weights. Default: first ones, which are then trained where there is a loss. */
+  load?(tokenizer: ImageTokenizer): Promise<void>
   /** Its values say everything about 8-bit pictures. */
   readonly exact?: boolean
 }
@@ -67,7 +69,8 @@ export function runImageTokenizerContract(given: ImageTokenizerCase): void {
 
     beforeAll(async () => {
       device = await openDevice({ worker: false, threads: 1 })
-      await initialize(tokenizer, createRng(1))
+      if (given.load === undefined) await initialize(tokenizer, createRng(1))
+      else await given.load(tokenizer)
       if (tokenizer.losses !== undefined) await train(tokenizer, device)
       coder = openImageCoder(tokenizer, { device, batch: 10 })
       codes = await coder.encode(pictures)

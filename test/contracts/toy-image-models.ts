@@ -59,10 +59,15 @@ const patches = {
   codes: (pictures: LabelledPictures) => ({ codes: patchCodes(pictures), labels: pictures.labels }),
 }
 
-/** A line per system. */
+const atOnce = { 'cached decoding = full mask': 'keeps no cache: every step reads all slots' }
+
+/** A line per system, and for each further way to build it: the first word is the system. */
 const toys: Readonly<Record<string, Toy>> = {
   elm: { ...thresholds, options: { width: 32, layers: 2, heads: 2 } },
+  'elm masked': { ...thresholds, options: { modeling: 'masked', width: 32, layers: 2, heads: 2 }, skip: atOnce },
   flexvar: { ...shades(rising, 'latest'), options: { width: 32, layers: 2, heads: 2 } },
+  maskgit: { ...thresholds, options: { width: 32, layers: 2, heads: 2 }, skip: atOnce },
+  'maskgit compressed': { ...thresholds, options: { width: 32, layers: 2, heads: 2, compress: 2 }, skip: atOnce },
   nar: { ...thresholds, options: { width: 32, layers: 3, heads: 2 } },
   nfig: { ...shades(doubling, 'band'), options: { width: 32, layers: 2, heads: 2 } },
   starflow: {
@@ -70,16 +75,18 @@ const toys: Readonly<Record<string, Toy>> = {
     options: { width: 32, heads: 2, layers: [1, 1, 2], noise: { gaussian: 0.05 } },
     skip: {
       'cached decoding = full mask': 'no plan network: its inverse is held against its forward pass elsewhere',
-      'keeps what is given': 'a flow keeps no given values',
+      'keeps what is given': 'a flow refuses given values',
     },
   },
   var: { ...shades(doubling, 'residual'), options: { width: 32, layers: 2, heads: 2 } },
 }
 
+export const toyNames: readonly string[] = Object.keys(toys)
+
 export async function toyImageSubject(id: string): Promise<ImageSystemSubject> {
   const toy = toys[id]
   if (toy === undefined) throw new Error(`no toy for the system ${id}: add a line to toy-image-models.ts`)
-  return { id, system: await loadImageSystem(id), ...toy }
+  return { id, system: await loadImageSystem(id.split(' ')[0]!), ...toy }
 }
 
 export { toyPictures }
