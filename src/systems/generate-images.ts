@@ -37,6 +37,7 @@ const schema = v.looseObject({
   schedule: v.optional(v.pipe(v.array(v.union([side, v.tuple([side, side])])), v.minLength(1))),
   size: v.optional(v.tuple([side, side])),
   unseenTopK: v.optional(wholeNumber(1)),
+  contextNoise: v.optional(v.pipe(v.number(), v.finite(), v.minValue(0))),
 })
 
 /**

@@ -10,6 +10,7 @@ const loaders: Readonly<Record<string, () => Promise<{ readonly default: ImageSy
   nfig: () => import('./image/nfig.ts'),
   starflow: () => import('./image/starflow.ts'),
   var: () => import('./image/var.ts'),
+  xar: () => import('./image/xar.ts'),
 }
 
 export const imageSystemIds: readonly string[] = Object.keys(loaders)

@@ -35,6 +35,8 @@ export interface ImageNetwork {
   trainingInputs(batch: number): Inputs
   /** Feeds of a step; a pure function of its arguments. Labels are dropped already. */
   feed(samples: CodeBatch, labels: Int32Array, rng: Rng): Readonly<Record<string, FeedValue>>
+  /** Throws DataError on training samples that it cannot learn from, such as latents of a scale other than its noise. */
+  checkSamples?(samples: CodeBatch): void
   /** The scalar to minimise, and others to report. */
   loss(inputs: Readonly<Record<string, Tensor>>): { readonly total: Tensor; readonly parts?: Readonly<Record<string, Tensor>> }
   /** Compiles what generation runs. */
@@ -101,6 +103,8 @@ export interface SampleOptions {
   readonly size?: readonly [height: number, width: number]
   /** topK at scales that training never saw. Default: as elsewhere; published code takes 1. */
   readonly unseenTopK?: number
+  /** Deviation of noise that finished groups get before later ones see them, to try how well a model bears it. Default 0. */
+  readonly contextNoise?: number
   /** Anything that only one method takes, by name; the method checks it. */
   readonly special?: Readonly<Record<string, unknown>>
 }

@@ -59,15 +59,16 @@ const patches = {
   codes: (pictures: LabelledPictures) => ({ codes: patchCodes(pictures), labels: pictures.labels }),
 }
 
-const atOnce = { 'cached decoding = full mask': 'keeps no cache: every step reads all slots' }
+/** Masked networks are fed whole at every step. */
+const uncached = { skip: { 'cached decoding = full mask': 'nothing is cached: every step feeds all slots' } } as const
 
 /** A line per system, and for each further way to build it: the first word is the system. */
 const toys: Readonly<Record<string, Toy>> = {
   elm: { ...thresholds, options: { width: 32, layers: 2, heads: 2 } },
-  'elm masked': { ...thresholds, options: { modeling: 'masked', width: 32, layers: 2, heads: 2 }, skip: atOnce },
+  'elm masked': { ...thresholds, ...uncached, options: { modeling: 'masked', width: 32, layers: 2, heads: 2 } },
+  maskgit: { ...thresholds, ...uncached, options: { width: 32, layers: 2, heads: 2 } },
+  'maskgit compressed': { ...thresholds, ...uncached, options: { width: 32, layers: 2, heads: 2, compress: 2 } },
   flexvar: { ...shades(rising, 'latest'), options: { width: 32, layers: 2, heads: 2 } },
-  maskgit: { ...thresholds, options: { width: 32, layers: 2, heads: 2 }, skip: atOnce },
-  'maskgit compressed': { ...thresholds, options: { width: 32, layers: 2, heads: 2, compress: 2 }, skip: atOnce },
   nar: { ...thresholds, options: { width: 32, layers: 3, heads: 2 } },
   nfig: { ...shades(doubling, 'band'), options: { width: 32, layers: 2, heads: 2 } },
   starflow: {
@@ -75,10 +76,11 @@ const toys: Readonly<Record<string, Toy>> = {
     options: { width: 32, heads: 2, layers: [1, 1, 2], noise: { gaussian: 0.05 } },
     skip: {
       'cached decoding = full mask': 'no plan network: its inverse is held against its forward pass elsewhere',
-      'keeps what is given': 'a flow refuses given values',
+      'keeps what is given': 'a flow keeps no given values',
     },
   },
   var: { ...shades(doubling, 'residual'), options: { width: 32, layers: 2, heads: 2 } },
+  xar: { ...patches, options: { width: 32, layers: 2, heads: 2, groups: [2, 1] }, sampling: { innerSteps: 6 } },
 }
 
 export const toyNames: readonly string[] = Object.keys(toys)
