@@ -43,6 +43,11 @@ export interface ImageTokenizer {
    * values of the same or a later part. Only tokenizers of several parts have it.
    */
   carry?(values: Tensor): Tensor
+  /**
+   * The same tokenizer, weights and all, on other grids: the last of them decides the size of pictures. Only tokenizers have it whose parts
+   * are whole pictures, each at its size. Throws OptionError.
+   */
+  rescaled?(scales: readonly (number | readonly [number, number])[]): ImageTokenizer
   /** Training: what to minimise. Absent where nothing is trained. */
   losses?(pictures: Tensor, noise: Readonly<Record<string, Tensor>>): TokenizerLoss
   /** Plain JSON from which `buildImageTokenizer` makes the same tokenizer, without its weights. */
