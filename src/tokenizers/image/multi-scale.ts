@@ -35,6 +35,9 @@ export interface MultiScaleSettings extends NetworkOptions {
   readonly commitment: number
 }
 
+/** What tokenizers of other scales have in common. */
+type Shared = Pick<MultiScaleTokenizer, 'encoder' | 'codebook' | 'decoder'>
+
 /** The grids of one pass over the scales, and the running totals. */
 interface Walk {
   readonly ids: readonly Tensor[]
@@ -58,13 +61,13 @@ export class MultiScaleTokenizer implements ImageTokenizer {
   readonly codebook: Codebook
   readonly decoder: PictureDecoder
   readonly carried: ScaleCarry
-  readonly rescaled?: Required<ImageTokenizer>['rescaled']
+  readonly carryKind: CarryKind
+  readonly withScales?: (scales: readonly GridSize[]) => ImageTokenizer
   readonly #settings: MultiScaleSettings
   readonly #counts: readonly number[]
   readonly #file: ImageTokenizerFile
 
-  /** With `shared`, its weights. */
-  constructor(settings: MultiScaleSettings, codebook: CodebookOptions, file: ImageTokenizerFile, shared?: MultiScaleTokenizer) {
+  constructor(settings: MultiScaleSettings, codebook: CodebookOptions, file: ImageTokenizerFile, shared?: Shared) {
     const { picture, width, downsample, scales } = settings
     checkScales(scales, shrunkGrid(picture, downsample, 'downsample'))
     this.#settings = settings
@@ -76,12 +79,12 @@ export class MultiScaleTokenizer implements ImageTokenizer {
     this.layout = { parts: scales.map((size) => ({ shape: [...size] })) }
     this.embeddingWidth = codebook.dimension
     this.noise = { picks: { kind: 'uniform', shape: [this.#counts.reduce((a, b) => a + b)] } }
-    const networks = { picture, width, downsample, latent: codebook.dimension }
-    this.encoder = shared?.encoder ?? new PictureEncoder(networks)
+    this.encoder = shared?.encoder ?? new PictureEncoder({ picture, width, downsample, latent: codebook.dimension })
     this.codebook = shared?.codebook ?? new Codebook(codebook)
-    this.decoder = shared?.decoder ?? new PictureDecoder(networks)
+    this.decoder = shared?.decoder ?? new PictureDecoder({ picture, width, downsample, latent: codebook.dimension })
+    this.carryKind = settings.carry
     this.carried = scaleCarry(settings.carry, scales, codebook.dimension)
-    if (settings.carry === 'latest') this.rescaled = (other) => this.#rescaled(gridSizes(other))
+    if (settings.carry === 'latest') this.withScales = (others) => this.#at(gridSizes(others), codebook)
   }
 
   encode(pictures: Tensor): Tensor {
@@ -130,16 +133,11 @@ export class MultiScaleTokenizer implements ImageTokenizer {
     return this.#file
   }
 
-  #rescaled(scales: readonly GridSize[]): MultiScaleTokenizer {
-    const { downsample } = this.#settings
-    const [rows, columns] = scales.at(-1)!
-    const picture = { ...this.picture, height: rows * downsample, width: columns * downsample }
-    return new MultiScaleTokenizer(
-      { ...this.#settings, picture, scales },
-      this.codebook.options,
-      { ...this.#file, picture, scales },
-      this,
-    )
+  #at(scales: readonly GridSize[], codebook: CodebookOptions): MultiScaleTokenizer {
+    const { channels } = this.picture
+    const [height, width] = (scales.at(-1) ?? [0, 0]).map((side) => side * this.#settings.downsample) as [number, number]
+    const changed = { picture: { channels, height, width }, scales }
+    return new MultiScaleTokenizer({ ...this.#settings, ...changed }, codebook, { ...this.#file, ...changed }, this)
   }
 
   #walk(latents: Tensor): Walk {

@@ -14,6 +14,7 @@ import { type GridSize, toGrid, toVectors } from './value-grid.ts'
  */
 export class PyramidTokenizer implements ImageTokenizer {
   readonly kind = 'pyramid'
+  readonly carryKind = 'latest'
   readonly picture: PictureSize
   readonly unit: Unit
   readonly layout: Layout

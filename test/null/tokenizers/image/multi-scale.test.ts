@@ -32,7 +32,11 @@ describe('multiScale', () => {
 
   test('whole pictures at each scale take other scales, with the same weights', () => {
     const tokenizer = multiScale({ ...options, carry: 'latest' })
-    const wide = tokenizer.rescaled!([2, [4, 5], [5, 6]])
+    const wide = tokenizer.withScales!([
+      [2, 2],
+      [4, 5],
+      [5, 6],
+    ])
     expect(wide.picture).toEqual({ channels: 1, height: 10, width: 12 })
     expect(wide.layout.parts.map(({ shape }) => shape)).toEqual([
       [2, 2],
@@ -44,15 +48,25 @@ describe('multiScale', () => {
     const painted = wide.decode(input('ids', 'int32', [3, 54, 1]), input('known', 'float32', [3, 54]))
     expect(painted.shape).toEqual([3, 1, 10, 12])
     expect(buildImageTokenizer(wide.toJSON()).layout).toEqual(wide.layout)
-    expect(() => tokenizer.rescaled!([2, 1])).toThrow(OptionError)
-    expect(() => tokenizer.rescaled!([])).toThrow(OptionError)
-    expect(() => tokenizer.rescaled!([0.5, 3])).toThrow(OptionError)
+    expect(() =>
+      tokenizer.withScales!([
+        [2, 2],
+        [1, 1],
+      ]),
+    ).toThrow(OptionError)
+    expect(() => tokenizer.withScales!([])).toThrow(OptionError)
+    expect(() =>
+      tokenizer.withScales!([
+        [0.5, 1],
+        [3, 3],
+      ]),
+    ).toThrow(OptionError)
   })
 
   test('sums of scales and bands do not', () => {
-    expect(multiScale(options).rescaled).toBeUndefined()
+    expect(multiScale(options).withScales).toBeUndefined()
     expect(
-      multiScale({ ...options, picture: { channels: 1, height: 10, width: 10 }, scales: [1, 5], carry: 'band' }).rescaled,
+      multiScale({ ...options, picture: { channels: 1, height: 10, width: 10 }, scales: [1, 5], carry: 'band' }).withScales,
     ).toBeUndefined()
   })
 })
