@@ -1,4 +1,4 @@
-import { getFloat16, setFloat16 } from '@petamoriken/float16'
+import { setFloat16 } from '@petamoriken/float16'
 
 /** The bits of a number in one of the 16-bit float formats, rounded to nearest even. */
 export function toHalf(value: number, dtype: 'float16' | 'bfloat16'): number {
@@ -15,17 +15,22 @@ export function toHalf(value: number, dtype: 'float16' | 'bfloat16'): number {
 
 /** The number that 16 bits stand for in one of the 16-bit float formats. */
 export function fromHalf(bits: number, dtype: 'float16' | 'bfloat16'): number {
+  if (dtype === 'float16') return fromFloat16(bits)
   const view = new DataView(new ArrayBuffer(4))
   view.setUint16(0, bits)
-  return dtype === 'float16' ? getFloat16(view, 0) : view.getFloat32(0)
+  return view.getFloat32(0)
+}
+
+/** The float16 at a byte of a view, little-endian. */
+export function halfAt(view: DataView, byteOffset: number): number {
+  return fromFloat16(view.getUint16(byteOffset, true))
 }
 
 /** What the last bit of a float16 is worth, by its exponent bits. */
 const lastBits = Float64Array.from({ length: 31 }, (_, exponent) => 2 ** (Math.max(exponent, 1) - 25))
 
-/** The float16 at a byte of a view, little-endian: `fromHalf` for loops over millions, where the library takes a microsecond each. */
-export function halfAt(view: DataView, byteOffset: number): number {
-  const bits = view.getUint16(byteOffset, true)
+/** For loops over millions, where the library takes a microsecond each. */
+function fromFloat16(bits: number): number {
   const exponent = (bits >>> 10) & 31
   const fraction = bits & 1023
   const sign = bits < 0x8000 ? 1 : -1

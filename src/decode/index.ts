@@ -1,6 +1,7 @@
 export { cosineAlphas, respace, type SpacedSchedule } from '../base/noise-schedule.ts'
 export { type DisaOptions, disa } from './anneal.ts'
 export { type ChatSession, type ChatSessionOptions, type ChatTurn, openChatSession } from './chat-session.ts'
+export { choiceTemperatureAt, leastConfident, type MaskChoice } from './confidence.ts'
 export type { FinishReason, GeneratedToken, GenerateOptions, TokenLogProb } from './continuation.ts'
 export { generate } from './generate.ts'
 export { type GeneratedText, type GenerateTextOptions, generateText, type TextStopOptions, textPieces } from './generate-text.ts'
@@ -14,7 +15,7 @@ export {
   guidanceWithin,
   type StepSchedule,
 } from './guidance.ts'
-export { applyRules, type DecodeContext, type LogitsRule, logSoftmax } from './logits.ts'
+export { applyRules, type DecodeContext, type LogitsRule, logProbReader, logSoftmax } from './logits.ts'
 export { allow, forbid, frequencyPenalty, logitBias, noRepeatNgram, presencePenalty, repetitionPenalty } from './penalties.ts'
 export { type LogitsOptions, logitsRules } from './pipeline.ts'
 export { greedyToken, sampleToken } from './sample.ts'

@@ -35,6 +35,8 @@ export interface ImageNetwork {
   trainingInputs(batch: number): Inputs
   /** Feeds of a step; a pure function of its arguments. Labels are dropped already. */
   feed(samples: CodeBatch, labels: Int32Array, rng: Rng): Readonly<Record<string, FeedValue>>
+  /** Throws DataError on training samples that it cannot learn from, such as latents of a scale other than its noise. */
+  checkSamples?(samples: CodeBatch): void
   /** The scalar to minimise, and others to report. */
   loss(inputs: Readonly<Record<string, Tensor>>): { readonly total: Tensor; readonly parts?: Readonly<Record<string, Tensor>> }
   /** Compiles what generation runs. */
@@ -75,6 +77,9 @@ export interface SampleStep {
 /** How much a condition counts: u + scale·(c − u). A number, or a value for each step from 0 to `steps` − 1. */
 export type GuidanceScale = number | ((step: number, steps: number) => number)
 
+/** Sizes of scales, coarse ones first. */
+export type ScaleSchedule = readonly (number | readonly [height: number, width: number])[]
+
 export interface SampleOptions {
   readonly guidance?: GuidanceScale
   readonly temperature?: number
@@ -82,9 +87,24 @@ export interface SampleOptions {
   readonly topP?: number
   /** Steps of a masked order. */
   readonly steps?: number
+  /** Which values of a masked step stay: those drawn with the highest probability (the default), or any. */
+  readonly selection?: 'confidence' | 'random'
+  /** Scale of the Gumbel noise on the log p by which `selection: 'confidence'` chooses; a number falls to 0 at the last step. Default 2. */
+  readonly choiceTemperature?: number | ((step: number, steps: number) => number)
   /** Steps of a solver inside step k of K; a number for all, or e.g. an annealed schedule. */
   readonly innerSteps?: number | ((step: number, steps: number) => number)
   readonly method?: 'euler' | 'heun' | 'ab2' | 'ddpm'
+  /**
+   * Scales to generate, coarse ones first, as height and width or as the shorter side of one that has the proportions of `size`. Default: the
+   * tokenizer's, in proportion to `size`.
+   */
+  readonly schedule?: ScaleSchedule
+  /** Height and width of the last scale. Default: the tokenizer's. */
+  readonly size?: readonly [height: number, width: number]
+  /** topK at scales that training never saw. Default: as elsewhere; published code takes 1. */
+  readonly unseenTopK?: number
+  /** Deviation of noise that finished groups get before later ones see them, to try how well a model bears it. Default 0. */
+  readonly contextNoise?: number
   /** Anything that only one method takes, by name; the method checks it. */
   readonly special?: Readonly<Record<string, unknown>>
 }

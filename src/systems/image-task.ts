@@ -39,13 +39,14 @@ const schema = v.strictObject({
 
 /**
  * What `fit` needs to train a model of pictures: every step draws samples, each epoch in an order of its own, and drops the labels of some. Throws
- * OptionError on bad options, DataError on too few samples, MismatchError on codes or labels that are not the model's.
+ * OptionError on bad options, DataError on samples that are too few or that the network cannot learn from, MismatchError on codes or labels that are not the model's.
  */
 export function imageTask(model: ImageModel, options: ImageTaskOptions): TrainingTask {
   checkOptions(schema, options, 'imageTask')
   const { train, validation, batch, seed, validationBatches = Number.POSITIVE_INFINITY } = options
   const { network } = model
   checkCodes(model, train, batch)
+  network.checkSamples?.(train.codes)
   if (validation !== undefined) checkCodes(model, validation, batch)
   const rng = createRng(seed)
   const itemAt = shuffledItems(rng.fold('order'), train.codes.count)

@@ -38,6 +38,7 @@ export type {
 export { type ImageTaskOptions, imageTask, type LabelledCodes } from './image-task.ts'
 export { imageTokenizerFiles, loadImageTokenizer, saveImageTokenizer } from './image-tokenizer-files.ts'
 export { type ImageTokenizerTaskOptions, imageTokenizerTask } from './image-tokenizer-task.ts'
+export { openTaef2 } from './open-taef2.ts'
 export {
   applyQuantization,
   declaredQuantization,

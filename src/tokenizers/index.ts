@@ -36,6 +36,7 @@ export type {
   TokenizerLoss,
 } from './image/image-tokenizer.ts'
 export type { CarryKind } from './image/scale-carry.ts'
+export { loadTaef2, type Taef2Files, type Taef2Options, taef2 } from './image/taef2.ts'
 export { type LoadTokenizerOptions, loadTokenizer } from './load.ts'
 export { type Piece, type SentencePieceOptions, sentencePieceTokenizer } from './sentencepiece.ts'
 export type { NamedTokenizer, SpecialTokenOptions } from './special-tokens.ts'

@@ -1,4 +1,9 @@
+import { namedVariables, readVariables, writeVariables } from '../../src/nn/index.ts'
+import { openTaef2 } from '../../src/systems/index.ts'
 import { bae, fsq, multiScale, patches, vae, vq } from '../../src/tokenizers/image/build.ts'
+import type { ImageTokenizer } from '../../src/tokenizers/image/image-tokenizer.ts'
+import { taef2 } from '../../src/tokenizers/image/taef2.ts'
+import { publishedData } from '../published-data.ts'
 import { type ImageTokenizerCase, runImageTokenizerContract } from './image-tokenizer-contract.ts'
 
 const grey = { channels: 1, height: 8, width: 8 }
@@ -32,4 +37,15 @@ const cases: readonly ImageTokenizerCase[] = [
   { name: 'patches', open: () => patches({ picture: colour, size: 4 }), exact: true },
 ]
 
-for (const given of cases) runImageTokenizerContract(given)
+const published = publishedData('models/taef2')
+
+/** The published weights. */
+async function loadPublished(tokenizer: ImageTokenizer): Promise<void> {
+  const source = await openTaef2(published!, { picture: tokenizer.picture })
+  await writeVariables(namedVariables(tokenizer), await readVariables(namedVariables(source)))
+}
+
+const pretrained: readonly ImageTokenizerCase[] =
+  published === undefined ? [] : [{ name: 'taef2', open: () => taef2({ picture: { ...colour, width: 16 } }), load: loadPublished }]
+
+for (const given of [...cases, ...pretrained]) runImageTokenizerContract(given)

@@ -9,6 +9,7 @@ import {
   permuted,
   prefix,
   raster,
+  reverseRaster,
   scales,
   twoStreams,
 } from '../../src/orders/index.ts'
@@ -29,6 +30,7 @@ function sampleOf(slot: number, lengths: readonly number[]): number {
 
 const shipped: OrderSubject[] = [
   { order: raster(), layouts: texts, expected: (q, k) => k <= q },
+  { order: reverseRaster(), layouts: texts, expected: (q, k) => k <= q },
   { order: blocks(1), layouts: texts, expected: (q, k) => k <= q },
   {
     order: blocks(2),

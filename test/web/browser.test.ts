@@ -1,9 +1,14 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
 import type { Page as Tab } from 'playwright-core'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { decodePicture } from '../../src/formats/index.ts'
 import type { DeviceOptions } from '../../src/platform/device.ts'
+import { idxFile } from '../null/formats/idx-files.ts'
+import { jpegFile } from '../null/formats/jpeg-files.ts'
+import { pngFile } from '../null/formats/png-files.ts'
 import { buildPage, root } from './build-page.ts'
 import { type Browser, noBrowser, startBrowser } from './chromium.ts'
 import type { Greedy } from './page/greedy.ts'
@@ -97,6 +102,26 @@ describe.skipIf(noBrowser !== undefined)('in headless Chromium', () => {
     expect(losses).toHaveLength(20)
     expect(Math.abs(losses[0]! - Math.log(vocabularySize))).toBeLessThan(0.5)
     expect(losses.at(-1)!).toBeLessThan(losses[0]! - 0.3)
+  })
+
+  it('reads and writes the same pictures as Node, and refuses the same files', async () => {
+    const png = pngFile({
+      width: 3,
+      height: 2,
+      type: 3,
+      depth: 2,
+      samples: [0, 1, 2, 2, 1, 0],
+      palette: [1, 2, 3, 4, 5, 6, 7, 8, 9],
+    })
+    const files = [png, jpegFile('progressive'), jpegFile('greyRestarts')]
+    const idx = [...gzipSync(idxFile([2, 2], Uint8Array.of(1, 2, 3, 4)))]
+    const read = await ask('readFiles', { pictures: files.map((file) => [...file]), idx })
+    const expectedPixels = (await Promise.all(files.map((file) => decodePicture(file)))).map(({ pixels }) => [...pixels])
+    expect(read).toEqual({ pictures: expectedPixels, again: expectedPixels, idx: { shape: [2, 2], data: [1, 2, 3, 4] } })
+    await expect(ask('readFiles', { pictures: [[...png.slice(0, -20)]], idx })).rejects.toThrow('PNG: the file is cut short')
+    const bomb = pngFile({ width: 3, height: 2, type: 0, depth: 8, samples: [], inflated: new Uint8Array(2 ** 22) })
+    await expect(ask('readFiles', { pictures: [[...bomb]], idx })).rejects.toThrow('more data than the header names')
+    await expect(ask('readFiles', { pictures: [], idx: idx.slice(0, -2) })).rejects.toThrow('corrupt or cut short')
   })
 
   it('refuses what needs files, says so, and goes on', async () => {

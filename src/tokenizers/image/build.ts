@@ -12,6 +12,7 @@ import { MultiScaleTokenizer } from './multi-scale.ts'
 import { PatchTokenizer } from './patches.ts'
 import { ScalarQuantizer } from './scalar-quantizer.ts'
 import { type CarryKind, carryKinds } from './scale-carry.ts'
+import { taef2 } from './taef2.ts'
 import { VectorQuantizer } from './vector-quantizer.ts'
 
 /** What all trained tokenizers take. */
@@ -171,6 +172,7 @@ const builders: Readonly<Record<string, (fields: never) => ImageTokenizer>> = {
   vae,
   'multi-scale': multiScale,
   patches,
+  taef2,
 }
 
 /**

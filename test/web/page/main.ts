@@ -2,6 +2,7 @@ import { createModel, fit, loadModel, loadSystem, openDevice, saveModel } from '
 import { type Device, type DeviceOptions, packageData } from 'nextx/platform'
 import { readTextData, textTask } from 'nextx/systems'
 import { type Continuation, continueGreedily, continueWith, type Greedy } from './greedy.ts'
+import { type PictureFiles, type ReadFiles, readFiles } from './pictures.ts'
 
 /** What a test asks of the page. Arguments and answers are plain data; whatever the page throws comes back as a Failure. */
 export interface Page {
@@ -16,6 +17,8 @@ export interface Page {
   /** Trains a small model on a text on the server; the losses before and after, in nats per character, and the vocabulary's size. */
   train(text: string): Promise<{ readonly losses: readonly number[]; readonly vocabularySize: number }>
   open(options: DeviceOptions): Promise<Device['info']>
+  /** Reads picture and idx files; throws what they are refused with. */
+  readFiles(files: PictureFiles): Promise<ReadFiles>
 }
 
 export interface Dropped {
@@ -36,6 +39,7 @@ export interface Failure {
 const page: Page = {
   continueGreedily,
   continueInWorker,
+  readFiles,
 
   async loadAgainAndAgain(request, times) {
     await using device = await openDevice(request.device)

@@ -1,0 +1,19 @@
+import type { AffineParameters } from '../../../heads/index.ts'
+import { add, exp, log, minimum, multiply, negate, subtract, type Tensor } from '../../../tensor/index.ts'
+
+/**
+ * The Gaussian of conditional and unconditional ones, `conditional^(1+w) / unconditional^w` with the unconditional variance never
+ * taken as smaller than the conditional one, so that a scale exists for any weight w ≥ 0: r = min(σc/σu, 1)², D = 1 + w − w·r,
+ * mean = ((1+w)·μc − w·r·μu)/D, σ = σc/√D. With w = 0, the conditional one. Gu et al. 2025 (STARFlow), section 3.4.
+ */
+export function guideAffine(conditional: AffineParameters, unconditional: AffineParameters, weight: Tensor): AffineParameters {
+  const ratio = exp(multiply(minimum(subtract(conditional.logScale, unconditional.logScale), 0), 2))
+  const towards = add(weight, 1)
+  const share = multiply(weight, ratio)
+  const precision = subtract(towards, share)
+  const difference = subtract(multiply(towards, conditional.mean), multiply(share, unconditional.mean))
+  return {
+    mean: multiply(difference, exp(negate(log(precision)))),
+    logScale: subtract(conditional.logScale, multiply(log(precision), 0.5)),
+  }
+}

@@ -1,0 +1,19 @@
+import type { CodeBatch } from '../../src/base/codes.ts'
+import { type LabelledPictures, pictureValues } from '../../src/base/pictures.ts'
+import { type ImageTokenizer, patches } from '../../src/tokenizers/index.ts'
+
+/** 4×4 pictures as four vectors: the pixels of 2×2 patches. */
+export function toyPatches(): ImageTokenizer {
+  return patches({ picture: { channels: 1, height: 4, width: 4 }, size: 2 })
+}
+
+/** What that tokenizer makes of pictures, on the host. */
+export function patchCodes(pictures: LabelledPictures): CodeBatch {
+  const pixels = pictureValues(pictures, Int32Array.from(pictures.labels.keys()))
+  const data = pixels.map((_, i) => {
+    const [picture, patch, inner] = [Math.floor(i / 16), Math.floor(i / 4) % 4, i % 4]
+    const [y, x] = [2 * Math.floor(patch / 2) + Math.floor(inner / 2), 2 * (patch % 2) + (inner % 2)]
+    return pixels[picture * 16 + y * 4 + x]!
+  })
+  return { kind: 'vectors', dimension: 4, layout: toyPatches().layout, count: pictures.count, data }
+}
