@@ -114,7 +114,10 @@ test('batches depend on their step alone, and every epoch has each picture once'
 test('pictures are changed anew each time they are seen, in the same way each time a step is asked for', () => {
   const draws = { batch: 4, seed: 9, augmentations: [shifted({ by: 2, background: 255 })] }
   const [classifier, pictures] = [new PictureClassifier({ ...size, classes: 3 }), stripes(4, 5)]
-  const [plain, changed] = [classifierTask(classifier, pictures, { batch: 4, seed: 9 }), classifierTask(classifier, pictures, draws)]
+  const [plain, changed] = [
+    classifierTask(classifier, pictures, { batch: 4, seed: 9 }),
+    classifierTask(classifier, pictures, draws),
+  ]
   const values = (task: typeof plain, step: number) => task.batchAt(step).pictures as Float32Array
   expect(values(changed, 3)).toEqual(values(changed, 3))
   expect(values(changed, 0)).not.toEqual(values(plain, 0))
