@@ -1,8 +1,9 @@
 import * as v from 'valibot'
-import type { CodeBatch } from '../base/codes.ts'
-import { OptionError } from '../base/errors.ts'
+import { type CodeBatch, type Unit, unitWidth } from '../base/codes.ts'
+import { MismatchError, OptionError } from '../base/errors.ts'
 import { callable, checkOptions, nonNegative, wholeNumber } from '../base/options.ts'
 import { createRng } from '../base/rng.ts'
+import { valueCount } from './image-engines/choose-codes.ts'
 import type { ImageModel } from './image-model.ts'
 import type { SampleOptions, SampleRequest, SampleStep } from './image-system.ts'
 
@@ -18,7 +19,11 @@ export interface GenerateImagesOptions extends SampleOptions {
   readonly signal?: AbortSignal
 }
 
+type Given = NonNullable<SampleRequest['given']>
+
 const special = { classes: true, count: true, seed: true, given: true, signal: true } as const
+
+const side = wholeNumber(1, 4096)
 
 const schema = v.looseObject({
   classes: v.optional(v.union([v.string(), wholeNumber(0), v.array(v.union([v.string(), wholeNumber(0)]))])),
@@ -27,11 +32,15 @@ const schema = v.looseObject({
   given: v.optional(v.looseObject({})),
   signal: v.optional(v.instance(AbortSignal)),
   guidance: v.optional(v.union([nonNegative, callable])),
+  guidanceSpace: v.optional(v.picklist(['eps', 'hidden'])),
   temperature: v.optional(nonNegative),
   steps: v.optional(wholeNumber(1)),
   selection: v.optional(v.picklist(['confidence', 'random'])),
   choiceTemperature: v.optional(v.union([nonNegative, callable])),
   innerSteps: v.optional(v.union([wholeNumber(1), callable])),
+  schedule: v.optional(v.pipe(v.array(v.union([side, v.tuple([side, side])])), v.minLength(1))),
+  size: v.optional(v.tuple([side, side])),
+  unseenTopK: v.optional(wholeNumber(1)),
   contextNoise: v.optional(v.pipe(v.number(), v.finite(), v.minValue(0))),
 })
 
@@ -39,7 +48,7 @@ const schema = v.looseObject({
  * Generates code values step by step; every step's values decode to a preview (`decodeCodes` with its `known`). Throws OptionError on options that
  * the model's system does not take, on classes that it does not have, and as its sampler does.
  * @example
- * for await (const { step, steps } of generateImages(model, { classes: 3, count: 16, seed: 1, guidance: 2 })) console.log(step, steps)
+ * for await (const { step, steps } of generateImages(imageModel, { classes: 3, count: 16, seed: 1 })) console.log(step, steps)
  */
 export async function* generateImages(
   model: ImageModel,
@@ -55,7 +64,7 @@ export async function* generateImages(
     })
   }
   const labels = labelsOf(model, classes, count)
-  checkGiven(given, labels.length)
+  if (given !== undefined) checkGiven(given, model.tokenizer.unit, labels.length)
   const rng = createRng(seed)
   const rngs = Array.from(labels, (_, i) => rng.fold('picture').fold(i))
   yield* sampler.sample({ labels, rngs, options: sampling, ...(given && { given }), ...(signal && { signal }) })
@@ -86,7 +95,16 @@ function labelOf(wanted: string | number, classes: readonly string[]): number {
   })
 }
 
-function checkGiven(given: SampleRequest['given'], count: number): void {
-  if (given !== undefined && given.values.count !== count)
-    throw new OptionError(`${given.values.count} given samples for ${count} pictures`, { expected: 'one each' })
+function checkGiven({ values, known }: Given, unit: Unit, count: number): void {
+  if (values.count !== count) throw new OptionError(`${values.count} given samples for ${count} pictures`, { expected: 'one each' })
+  const width = values.kind === 'ids' ? values.vocabulary.length : values.dimension
+  if (values.kind !== unit.kind || width !== unitWidth(unit))
+    throw new MismatchError(`given values of ${width} ${values.kind}`, {
+      expected: `${unitWidth(unit)} ${unit.kind}, as the model's`,
+    })
+  const size = count * valueCount(values)
+  if (known.length !== size || known.some((bit) => bit !== 0 && bit !== 1))
+    throw new OptionError(`known has ${known.length} entries, from ${Math.min(...known)} to ${Math.max(...known)}`, {
+      expected: `${size} for the given values, 1 where one is given and 0 where not`,
+    })
 }

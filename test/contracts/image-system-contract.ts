@@ -4,6 +4,7 @@ import { generateCodes, generateImages } from '../../src/systems/generate-images
 import { createImageModel, type ImageModel } from '../../src/systems/image-model.ts'
 import { imageTask } from '../../src/systems/image-task.ts'
 import { fit } from '../../src/train/index.ts'
+import { cachedAgainstWhole, planNetworkOf } from './cached-decoding.ts'
 import { type ImageSystemCase, type ImageSystemSubject, toyPictures } from './toy-image-models.ts'
 
 /** What every system of pictures promises: it learns, draws what it is asked for, repeats itself, and never lets company matter. */
@@ -62,10 +63,27 @@ export function runImageSystemContract(subject: ImageSystemSubject): void {
       await expect(draw({ guidance: -1 })).rejects.toThrow(/guidance/)
     })
 
+    it('refuses given values that are not its own', async () => {
+      const { codes } = subject.codes(toyPictures(1, 7))
+      const values = codes.layout.parts.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0)
+      const known = new Float32Array(values)
+      await expect(draw({ count: 2, given: { values: codes, known } })).rejects.toThrow(/1 given samples for 2/)
+      await expect(draw({ given: { values: codes, known: known.subarray(1) } })).rejects.toThrow(/known has/)
+      await expect(draw({ given: { values: codes, known: known.fill(0.5) } })).rejects.toThrow(/known has/)
+      const wide = { kind: 'vectors', dimension: 9, layout: codes.layout, count: 1, data: new Float32Array(9 * values) } as const
+      await expect(draw({ given: { values: wide, known } })).rejects.toThrow(/as the model's/)
+    })
+
     it('stops when it is told to', async () => {
       const stop = new AbortController()
       stop.abort(new Error('enough'))
       await expect(draw({ signal: stop.signal })).rejects.toThrow('enough')
+    })
+
+    promise('cached decoding = full mask', async () => {
+      const network = planNetworkOf(model)
+      if (network === undefined) throw new Error('not read slot by slot: skip this case, with the reason')
+      expect(await cachedAgainstWhole(network, model, device)).toBeLessThan(1e-4)
     })
 
     promise('keeps what is given', async () => {
