@@ -1,4 +1,5 @@
 export { type ChatFormat, readChatFormat, readTemplateFile } from './chat-format.ts'
+export { type EditImagesOptions, editImages, maskedValues, type PictureMask } from './edit-images.ts'
 export { type ExportOptions, exportModel, forwardText, textProgram } from './export-text.ts'
 export type { DecoderOptions } from './families/decoder-config.ts'
 export { type ContextExtension, extendContext, type RotaryScalingRequest } from './families/extend-context.ts'
@@ -15,6 +16,7 @@ export {
   type ImageCoderOptions,
   openImageCoder,
 } from './image-coder.ts'
+export { tokenizerFor } from './image-engines/scale-schedule.ts'
 export {
   type CreateImageModelOptions,
   createImageModel,
@@ -48,6 +50,7 @@ export {
 export { type QuantizeTextOptions, quantizeText, textCalibration } from './quantize-text.ts'
 export { loadSystem, systemForConfig, systemIds } from './registry.ts'
 export { type LoadRwkv7Options, loadRwkv7, type Rwkv7Model } from './rwkv7-model.ts'
+export { type ImageScore, type ScoreImagesOptions, scoreImages } from './score-images.ts'
 export type { WeightsOption } from './stored-weights.ts'
 export type { LanguageModel, TextSystem } from './system.ts'
 export { readTextData, type TextData, type TextDataOptions, type TokenizerChoice } from './text-data.ts'

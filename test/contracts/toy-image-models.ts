@@ -69,6 +69,12 @@ const toys: Readonly<Record<string, Toy>> = {
   maskgit: { ...thresholds, ...uncached, options: { width: 32, layers: 2, heads: 2 } },
   'maskgit compressed': { ...thresholds, ...uncached, options: { width: 32, layers: 2, heads: 2, compress: 2 } },
   flexvar: { ...shades(rising, 'latest'), options: { width: 32, layers: 2, heads: 2 } },
+  mar: {
+    ...patches,
+    ...uncached,
+    options: { width: 32, layers: 2, heads: 2, headWidth: 32, headLayers: 2, leastMasked: 0 },
+    sampling: { innerSteps: 8 },
+  },
   nar: { ...thresholds, options: { width: 32, layers: 3, heads: 2 } },
   nfig: { ...shades(doubling, 'band'), options: { width: 32, layers: 2, heads: 2 } },
   starflow: {
