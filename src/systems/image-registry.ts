@@ -4,6 +4,7 @@ import type { ImageSystem } from './image-system.ts'
 /** Every system of pictures by id: the name of its file. Loaded when asked for; a test compares this list with the folder. */
 const loaders: Readonly<Record<string, () => Promise<{ readonly default: ImageSystem }>>> = {
   elm: () => import('./image/elm.ts'),
+  flowar: () => import('./image/flowar.ts'),
   maskgit: () => import('./image/maskgit.ts'),
   nar: () => import('./image/nar.ts'),
   starflow: () => import('./image/starflow.ts'),

@@ -79,6 +79,8 @@ export type GuidanceScale = number | ((step: number, steps: number) => number)
 
 export interface SampleOptions {
   readonly guidance?: GuidanceScale
+  /** Guidance counts at times up to this only; 1 is pure noise. Default 0.9. */
+  readonly guidanceHigh?: number
   readonly temperature?: number
   readonly topK?: number
   readonly topP?: number
