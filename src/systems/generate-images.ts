@@ -20,6 +20,8 @@ export interface GenerateImagesOptions extends SampleOptions {
 
 const special = { classes: true, count: true, seed: true, given: true, signal: true } as const
 
+const side = wholeNumber(1, 4096)
+
 const schema = v.looseObject({
   classes: v.optional(v.union([v.string(), wholeNumber(0), v.array(v.union([v.string(), wholeNumber(0)]))])),
   count: v.optional(wholeNumber(1, 4096)),
@@ -33,6 +35,9 @@ const schema = v.looseObject({
   selection: v.optional(v.picklist(['confidence', 'random'])),
   choiceTemperature: v.optional(v.union([nonNegative, callable])),
   innerSteps: v.optional(v.union([wholeNumber(1), callable])),
+  schedule: v.optional(v.pipe(v.array(v.union([side, v.tuple([side, side])])), v.minLength(1))),
+  size: v.optional(v.tuple([side, side])),
+  unseenTopK: v.optional(wholeNumber(1)),
   contextNoise: v.optional(v.pipe(v.number(), v.finite(), v.minValue(0))),
 })
 
@@ -40,7 +45,7 @@ const schema = v.looseObject({
  * Generates code values step by step; every step's values decode to a preview (`decodeCodes` with its `known`). Throws OptionError on options that
  * the model's system does not take, on classes that it does not have, and as its sampler does.
  * @example
- * for await (const { step, steps } of generateImages(model, { classes: 3, count: 16, seed: 1, guidance: 2 })) console.log(step, steps)
+ * for await (const { step, steps } of generateImages(imageModel, { classes: 3, count: 16, seed: 1 })) console.log(step, steps)
  */
 export async function* generateImages(
   model: ImageModel,

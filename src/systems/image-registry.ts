@@ -4,10 +4,13 @@ import type { ImageSystem } from './image-system.ts'
 /** Every system of pictures by id: the name of its file. Loaded when asked for; a test compares this list with the folder. */
 const loaders: Readonly<Record<string, () => Promise<{ readonly default: ImageSystem }>>> = {
   elm: () => import('./image/elm.ts'),
+  flexvar: () => import('./image/flexvar.ts'),
   flowar: () => import('./image/flowar.ts'),
   maskgit: () => import('./image/maskgit.ts'),
   nar: () => import('./image/nar.ts'),
+  nfig: () => import('./image/nfig.ts'),
   starflow: () => import('./image/starflow.ts'),
+  var: () => import('./image/var.ts'),
   xar: () => import('./image/xar.ts'),
 }
 

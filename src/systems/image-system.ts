@@ -77,6 +77,9 @@ export interface SampleStep {
 /** How much a condition counts: u + scale·(c − u). A number, or a value for each step from 0 to `steps` − 1. */
 export type GuidanceScale = number | ((step: number, steps: number) => number)
 
+/** Sizes of scales, coarse ones first. */
+export type ScaleSchedule = readonly (number | readonly [height: number, width: number])[]
+
 export interface SampleOptions {
   readonly guidance?: GuidanceScale
   /** Guidance counts at times up to this only; 1 is pure noise. Default 0.9. */
@@ -93,6 +96,15 @@ export interface SampleOptions {
   /** Steps of a solver inside step k of K; a number for all, or e.g. an annealed schedule. */
   readonly innerSteps?: number | ((step: number, steps: number) => number)
   readonly method?: 'euler' | 'heun' | 'ab2' | 'ddpm'
+  /**
+   * Scales to generate, coarse ones first, as height and width or as the shorter side of one that has the proportions of `size`. Default: the
+   * tokenizer's, in proportion to `size`.
+   */
+  readonly schedule?: ScaleSchedule
+  /** Height and width of the last scale. Default: the tokenizer's. */
+  readonly size?: readonly [height: number, width: number]
+  /** topK at scales that training never saw. Default: as elsewhere; published code takes 1. */
+  readonly unseenTopK?: number
   /** Deviation of noise that finished groups get before later ones see them, to try how well a model bears it. Default 0. */
   readonly contextNoise?: number
   /** Anything that only one method takes, by name; the method checks it. */

@@ -4,6 +4,7 @@ import { generateCodes, generateImages } from '../../src/systems/generate-images
 import { createImageModel, type ImageModel } from '../../src/systems/image-model.ts'
 import { imageTask } from '../../src/systems/image-task.ts'
 import { fit } from '../../src/train/index.ts'
+import { cachedAgainstWhole, planNetworkOf } from './cached-decoding.ts'
 import { type ImageSystemCase, type ImageSystemSubject, toyPictures } from './toy-image-models.ts'
 
 /** What every system of pictures promises: it learns, draws what it is asked for, repeats itself, and never lets company matter. */
@@ -66,6 +67,12 @@ export function runImageSystemContract(subject: ImageSystemSubject): void {
       const stop = new AbortController()
       stop.abort(new Error('enough'))
       await expect(draw({ signal: stop.signal })).rejects.toThrow('enough')
+    })
+
+    promise('cached decoding = full mask', async () => {
+      const network = planNetworkOf(model)
+      if (network === undefined) throw new Error('not read slot by slot: skip this case, with the reason')
+      expect(await cachedAgainstWhole(network, model, device)).toBeLessThan(1e-4)
     })
 
     promise('keeps what is given', async () => {

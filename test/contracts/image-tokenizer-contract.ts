@@ -170,6 +170,33 @@ export function runImageTokenizerContract(given: ImageTokenizerCase): void {
       }
     })
 
+    test.runIf(layout.parts.length > 1)(
+      'says what it carries, and takes other scales only where parts are whole pictures',
+      async () => {
+        expect(['residual', 'latest', 'band']).toContain(tokenizer.carryKind)
+        expect(tokenizer.withScales === undefined).toBe(tokenizer.carryKind !== 'latest')
+        if (tokenizer.withScales === undefined) return
+        const grids = layout.parts.map(({ shape: [height, width] }) => [height!, width!] as const)
+        // The same pictures on the first and last grids: the codes that all grids have there.
+        const fewer = tokenizer.withScales([grids[0]!, grids.at(-1)!])
+        const some = await encodePictures(fewer, pictures, { device, batch: 10 })
+        const [first, last] = [grids[0]!, grids.at(-1)!].map(([height, width]) => height * width) as [number, number]
+        const taken = Array.from({ length: pictures.count }, (_, i) => {
+          const row = codes.data.subarray(i * places, (i + 1) * places)
+          return [...row.subarray(0, first), ...row.subarray(places - last)]
+        })
+        expect([...some.data]).toEqual(taken.flat())
+        const larger = tokenizer.withScales(grids.map(([height, width]) => [height + 1, width + 2]))
+        const { channels, height, width } = tokenizer.picture
+        const pixels = [height, width].map((side, axis) => (side / grids.at(-1)![axis]!) * (grids.at(-1)![axis]! + 1 + axis))
+        expect(larger.picture).toEqual({ channels, height: pixels[0], width: pixels[1] })
+        expect(buildImageTokenizer(JSON.parse(JSON.stringify(larger.toJSON()))).layout).toEqual(larger.layout)
+        const painted = await decodeCodes(larger, await encodePictures(larger, rectangles(larger, 3, 2), { device }), { device })
+        expect(painted).toMatchObject({ count: 3, ...larger.picture })
+        expect(() => tokenizer.withScales!([grids[1]!, grids[0]!])).toThrow(/increasing scales/)
+      },
+    )
+
     test('survives JSON', () => {
       const file = JSON.parse(JSON.stringify(tokenizer.toJSON()))
       const again = buildImageTokenizer(file)

@@ -2,9 +2,10 @@ import type { LabelledPictures } from '../../src/base/pictures.ts'
 import { loadImageSystem } from '../../src/systems/image-registry.ts'
 import type { ImageSystem, SampleOptions } from '../../src/systems/image-system.ts'
 import type { LabelledCodes } from '../../src/systems/image-task.ts'
-import type { ImageTokenizer } from '../../src/tokenizers/index.ts'
+import type { CarryKind, ImageTokenizer } from '../../src/tokenizers/index.ts'
 import { patchCodes, toyPatches } from './toy-patches.ts'
 import { ThresholdTokenizer, thresholdCodes, toyPictures } from './toy-pictures.ts'
+import { ShadesTokenizer, shadeCodes } from './toy-scales.ts'
 
 export type ImageSystemCase =
   | 'fit lowers the loss'
@@ -36,23 +37,49 @@ const thresholds = {
   codes: (pictures: LabelledPictures) => ({ codes: thresholdCodes(pictures), labels: pictures.labels }),
 }
 
+const doubling = [
+  [1, 1],
+  [2, 2],
+  [4, 4],
+] as const
+const rising = [
+  [1, 1],
+  [2, 2],
+  [3, 3],
+  [4, 4],
+] as const
+
+const shades = (scales: readonly (readonly [number, number])[], carry: CarryKind) => ({
+  tokenizer: () => new ShadesTokenizer(scales, carry),
+  codes: shadeCodes(scales),
+})
+
 const patches = {
   tokenizer: toyPatches,
   codes: (pictures: LabelledPictures) => ({ codes: patchCodes(pictures), labels: pictures.labels }),
 }
 
+/** Masked networks are fed whole at every step. */
+const uncached = { skip: { 'cached decoding = full mask': 'nothing is cached: every step feeds all slots' } } as const
+
 /** A line per system, and for each further way to build it: the first word is the system. */
 const toys: Readonly<Record<string, Toy>> = {
   elm: { ...thresholds, options: { width: 32, layers: 2, heads: 2 } },
-  'elm masked': { ...thresholds, options: { modeling: 'masked', width: 32, layers: 2, heads: 2 } },
-  maskgit: { ...thresholds, options: { width: 32, layers: 2, heads: 2 } },
-  'maskgit compressed': { ...thresholds, options: { width: 32, layers: 2, heads: 2, compress: 2 } },
+  'elm masked': { ...thresholds, ...uncached, options: { modeling: 'masked', width: 32, layers: 2, heads: 2 } },
+  maskgit: { ...thresholds, ...uncached, options: { width: 32, layers: 2, heads: 2 } },
+  'maskgit compressed': { ...thresholds, ...uncached, options: { width: 32, layers: 2, heads: 2, compress: 2 } },
+  flexvar: { ...shades(rising, 'latest'), options: { width: 32, layers: 2, heads: 2 } },
   nar: { ...thresholds, options: { width: 32, layers: 3, heads: 2 } },
+  nfig: { ...shades(doubling, 'band'), options: { width: 32, layers: 2, heads: 2 } },
   starflow: {
     ...patches,
     options: { width: 32, heads: 2, layers: [1, 1, 2], noise: { gaussian: 0.05 } },
-    skip: { 'keeps what is given': 'a flow refuses given values' },
+    skip: {
+      'cached decoding = full mask': 'no plan network: its inverse is held against its forward pass elsewhere',
+      'keeps what is given': 'a flow keeps no given values',
+    },
   },
+  var: { ...shades(doubling, 'residual'), options: { width: 32, layers: 2, heads: 2 } },
   xar: { ...patches, options: { width: 32, layers: 2, heads: 2, groups: [2, 1] }, sampling: { innerSteps: 6 } },
 }
 

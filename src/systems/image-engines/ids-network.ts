@@ -28,6 +28,7 @@ export function idsInputs(network: Pick<IdsNetwork, 'layout' | 'vocabulary'>, ba
   return { values: int32(batch, valueCount(network), network.vocabulary.length), label: int32(batch) }
 }
 
+/** Feeds of `idsInputs`. */
 export function idsFeed({ data }: CodeBatch, labels: Int32Array) {
   return { values: data as Int32Array, label: labels }
 }
@@ -66,21 +67,31 @@ function channelsOf({ plan }: IdsNetwork): readonly Channel[] {
 /** Logits `[batch, slot, Σ vocabulary]` of one channel → Σ log p `[batch]`. */
 function channelLogProb({ vocabulary }: IdsNetwork, values: Tensor, logits: Tensor, { target, weight }: Channel): Tensor {
   const slots = [...target.keys()].filter((slot) => target[slot]! >= 0)
-  const own = gather(logits, indices(slots), 1)
-  const ids = gather(values, indices(slots.map((slot) => target[slot]!)), 1)
+  const own = chosen(logits, slots)
+  const ids = chosen(
+    values,
+    slots.map((slot) => target[slot]!),
+  )
   const weights = constant(
     slots.map((slot) => weight[slot]!),
     [1, slots.length],
   )
+  return sum(multiply(slotLogProb(vocabulary, own, ids), weights), -1)
+}
+
+/** log p of all codes of a slot together: logits `[batch, slot, Σ vocabulary]`, ids `[batch, slot, code]` → `[batch, slot]`. */
+export function slotLogProb(vocabulary: readonly number[], logits: Tensor, ids: Tensor): Tensor {
   let start = 0
   const each = vocabulary.map((size, code) => {
-    const scores = slice(own, -1, start, start + size)
+    const scores = slice(logits, -1, start, start + size)
     start += size
-    return sum(multiply(categoricalLogProb(scores, squeeze(slice(ids, -1, code, code + 1), -1)), weights), -1)
+    return categoricalLogProb(scores, squeeze(slice(ids, -1, code, code + 1), -1))
   })
   return each.reduce((a, b) => add(a, b))
 }
 
-function indices(values: readonly number[]): Tensor {
-  return constant(Int32Array.from(values), [values.length], 'int32')
+/** Entries of axis 1; all of them, where they are in order, without the cost of choosing. */
+function chosen(tensor: Tensor, entries: readonly number[]): Tensor {
+  if (entries.length === tensor.shape[1] && entries.every((entry, i) => entry === i)) return tensor
+  return gather(tensor, constant(Int32Array.from(entries), [entries.length], 'int32'), 1)
 }

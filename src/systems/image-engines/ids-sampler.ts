@@ -1,4 +1,5 @@
 import type { CodeBatch } from '../../base/codes.ts'
+import { MismatchError } from '../../base/errors.ts'
 import type { Layout, Step } from '../../base/model.ts'
 import type { Rng } from '../../base/rng.ts'
 import { applyRules, greedyToken, type LogitsRule, logitsRules, sampleToken } from '../../decode/index.ts'
@@ -6,7 +7,7 @@ import { openPlanStepper, type PlanStepper } from '../../engine/index.ts'
 import type { PlanNetwork } from '../../nn/index.ts'
 import { stepsOf } from '../../orders/index.ts'
 import type { Device } from '../../platform/index.ts'
-import type { ImageSampler, SampleRequest, SampleStep } from '../image-system.ts'
+import type { ImageSampler, SampleOptions, SampleRequest, SampleStep } from '../image-system.ts'
 import { Arms, type LabelTraits } from './arms.ts'
 import { valueCount } from './choose-codes.ts'
 
@@ -19,6 +20,9 @@ export interface IdsNetwork extends PlanNetwork, LabelTraits {
   readonly vocabulary: readonly number[]
 }
 
+/** Options of one step, where they differ from those asked for. */
+export type StepOptions = (options: SampleOptions, step: number) => SampleOptions
+
 /** Draws ids in the order of a plan: raster, scales, diagonals. Where several channels predict a value, the mean of their logits counts. */
 export class IdsSampler implements ImageSampler {
   readonly options = ['guidance', 'temperature', 'topK', 'topP'] as const
@@ -26,12 +30,14 @@ export class IdsSampler implements ImageSampler {
   readonly #stepper: PlanStepper
   readonly #steps: readonly Step[]
   readonly #size: number
+  readonly #optionsOf: StepOptions
 
-  constructor(network: IdsNetwork, device: Device) {
+  constructor(network: IdsNetwork, device: Device, optionsOf: StepOptions = (options) => options) {
     this.#network = network
     this.#stepper = openPlanStepper(network, device)
     this.#steps = stepsOf(network.plan)
     this.#size = valueCount(network)
+    this.#optionsOf = optionsOf
   }
 
   get evaluations() {
@@ -42,11 +48,12 @@ export class IdsSampler implements ImageSampler {
     const { labels, given, options, rngs } = request
     const { vocabulary, layout } = this.#network
     const arms = new Arms(this.#network, request)
-    const rules = logitsRules(options)
+    checkGiven(this.#network, given)
     const values =
       given === undefined ? new Int32Array(labels.length * this.#size * vocabulary.length) : Int32Array.from(given.values.data)
     const known = given === undefined ? new Float32Array(labels.length * this.#size) : given.known.slice()
     const steps = this.#steps.filter(predicts).length
+    const rules = Array.from({ length: steps }, (_, step) => logitsRules(this.#optionsOf(options, step)))
     await this.#stepper.begin(arms.rows)
     for (const [k, { feed, predict, commit }] of this.#steps.entries()) {
       request.signal?.throwIfAborted()
@@ -55,7 +62,7 @@ export class IdsSampler implements ImageSampler {
       if (!predicts({ predict })) continue
       const step = this.#steps.slice(0, k).filter(predicts).length
       const guided = arms.combined(logits!, step, steps, 'logits')
-      this.#draw(guided, this.#steps[k]!, { values, known, rules, rngs, greedy: options.temperature === 0 })
+      this.#draw(guided, this.#steps[k]!, { values, known, rules: rules[step]!, rngs, greedy: options.temperature === 0 })
       const batch: CodeBatch = { kind: 'ids', vocabulary, layout, count: labels.length, data: values.slice() }
       yield { step: step + 1, steps, values: batch, known: known.slice() }
     }
@@ -119,6 +126,21 @@ interface Drawing {
   readonly rules: readonly LogitsRule[]
   readonly rngs: readonly Rng[]
   readonly greedy: boolean
+}
+
+/** Throws MismatchError. */
+function checkGiven({ layout, vocabulary }: IdsNetwork, given: SampleRequest['given']): void {
+  if (given === undefined) return
+  const shapes = ({ parts }: Layout) => parts.map(({ shape }) => `[${shape}]`).join(' ')
+  const of = given.values.kind === 'ids' ? `ids below ${given.values.vocabulary}` : `vectors of ${given.values.dimension}`
+  const [found, expected] = [`${of} on ${shapes(given.values.layout)}`, `ids below ${vocabulary} on ${shapes(layout)}`]
+  if (found !== expected) throw new MismatchError(`values to keep are ${found}`, { expected })
+  const size = valueCount({ layout })
+  const { count, data } = given.values
+  if (data.length !== count * size * vocabulary.length || given.known.length !== count * size)
+    throw new MismatchError(`${data.length} ids and ${given.known.length} known for ${count} samples`, {
+      expected: `${size} values each`,
+    })
 }
 
 /** Rules that look at earlier tokens have no place here. */

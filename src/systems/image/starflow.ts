@@ -51,7 +51,7 @@ const starflow: ImageSystem<StarflowOptions> = {
   presets: {
     /** 0.5M parameters. */
     tiny: { ...shared, width: 96, heads: 4, layers: [1, 1, 2], noise: 'uniform' },
-    /** 1.6M parameters. */
+    /** 1.7M parameters. */
     small: { ...shared, width: 128, heads: 4, layers: [1, 1, 1, 1, 4], noise: 'uniform' },
   },
   readOptions: (value) => parseConfig(optionsSchema, value, 'starflow'),

@@ -2,6 +2,7 @@ import type { Unit } from '../../base/codes.ts'
 import type { Layout } from '../../base/model.ts'
 import type { PictureSize } from '../../base/pictures.ts'
 import type { Assignment, Tensor } from '../../tensor/index.ts'
+import type { CarryKind } from './scale-carry.ts'
 
 /** Numbers that a training step is fed at random, one independent draw each. */
 export interface NoiseSpec {
@@ -43,6 +44,13 @@ export interface ImageTokenizer {
    * values of the same or a later part. Only tokenizers of several parts have it.
    */
   carry?(values: Tensor): Tensor
+  /** What `carry` carries. */
+  readonly carryKind?: CarryKind
+  /**
+   * This tokenizer, its variables shared, for other grids, coarse ones first; the last decides how large pictures are. Only tokenizers whose parts are
+   * whole pictures (`latest`) have it. Throws OptionError when the grids do not grow.
+   */
+  withScales?(scales: readonly (readonly [height: number, width: number])[]): ImageTokenizer
   /** Training: what to minimise. Absent where nothing is trained. */
   losses?(pictures: Tensor, noise: Readonly<Record<string, Tensor>>): TokenizerLoss
   /** Plain JSON from which `buildImageTokenizer` makes the same tokenizer, without its weights. */

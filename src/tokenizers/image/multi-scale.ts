@@ -35,6 +35,9 @@ export interface MultiScaleSettings extends NetworkOptions {
   readonly commitment: number
 }
 
+/** What tokenizers of other scales have in common. */
+type Shared = Pick<MultiScaleTokenizer, 'encoder' | 'codebook' | 'decoder'>
+
 /** The grids of one pass over the scales, and the running totals. */
 interface Walk {
   readonly ids: readonly Tensor[]
@@ -58,11 +61,13 @@ export class MultiScaleTokenizer implements ImageTokenizer {
   readonly codebook: Codebook
   readonly decoder: PictureDecoder
   readonly carried: ScaleCarry
+  readonly carryKind: CarryKind
+  readonly withScales?: (scales: readonly GridSize[]) => ImageTokenizer
   readonly #settings: MultiScaleSettings
   readonly #counts: readonly number[]
   readonly #file: ImageTokenizerFile
 
-  constructor(settings: MultiScaleSettings, codebook: CodebookOptions, file: ImageTokenizerFile) {
+  constructor(settings: MultiScaleSettings, codebook: CodebookOptions, file: ImageTokenizerFile, shared?: Shared) {
     const { picture, width, downsample, scales } = settings
     checkScales(scales, shrunkGrid(picture, downsample, 'downsample'))
     this.#settings = settings
@@ -74,10 +79,12 @@ export class MultiScaleTokenizer implements ImageTokenizer {
     this.layout = { parts: scales.map((size) => ({ shape: [...size] })) }
     this.embeddingWidth = codebook.dimension
     this.noise = { picks: { kind: 'uniform', shape: [this.#counts.reduce((a, b) => a + b)] } }
-    this.encoder = new PictureEncoder({ picture, width, downsample, latent: codebook.dimension })
-    this.codebook = new Codebook(codebook)
-    this.decoder = new PictureDecoder({ picture, width, downsample, latent: codebook.dimension })
+    this.encoder = shared?.encoder ?? new PictureEncoder({ picture, width, downsample, latent: codebook.dimension })
+    this.codebook = shared?.codebook ?? new Codebook(codebook)
+    this.decoder = shared?.decoder ?? new PictureDecoder({ picture, width, downsample, latent: codebook.dimension })
+    this.carryKind = settings.carry
     this.carried = scaleCarry(settings.carry, scales, codebook.dimension)
+    if (settings.carry === 'latest') this.withScales = (others) => this.#at(others, codebook)
   }
 
   encode(pictures: Tensor): Tensor {
@@ -124,6 +131,13 @@ export class MultiScaleTokenizer implements ImageTokenizer {
 
   toJSON(): ImageTokenizerFile {
     return this.#file
+  }
+
+  #at(scales: readonly GridSize[], codebook: CodebookOptions): MultiScaleTokenizer {
+    const { channels } = this.picture
+    const [height, width] = (scales.at(-1) ?? [0, 0]).map((side) => side * this.#settings.downsample) as [number, number]
+    const changed = { picture: { channels, height, width }, scales }
+    return new MultiScaleTokenizer({ ...this.#settings, ...changed }, codebook, { ...this.#file, ...changed }, this)
   }
 
   #walk(latents: Tensor): Walk {

@@ -50,20 +50,20 @@ export function wholeProgram(block: FlowBlock, { device, guided }: ProgramOption
   )
 }
 
-const slotInputs = (dimension: number, slots: number | string) => ({
+const slotInputs = (dimension: number) => ({
   // First what tells the sizes of the others.
   labels: int32('R'),
   /** Which slots these are. */
-  at: int32(slots),
-  fed: float32('R', slots, dimension),
-  z: float32('R', slots, dimension),
-  ...guidanceInputs(slots),
+  at: int32('S'),
+  fed: float32('R', 'S', dimension),
+  z: float32('R', 'S', dimension),
+  ...guidanceInputs('S'),
 })
 
 /** The same of a few slots, those before them in a cache that their keys and values join: of as many of them as `count` says. */
 export function cachedProgram(block: FlowBlock, cache: BlockCache, { device, guided }: ProgramOptions) {
   return compile(
-    { ...slotInputs(block.dimension, 'S'), start: int32('R'), count: int32('R') },
+    { ...slotInputs(block.dimension), start: int32('R'), count: int32('R') },
     ({ fed, z, labels, at, weight, arms, start, count }) => {
       const places = unsqueeze(cast(range(block.slots), 'int32'), 0)
       const layers = cache.layers.map(({ key, value }) => ({ key: key.tensor, value: value.tensor }))
@@ -82,16 +82,16 @@ export function cachedProgram(block: FlowBlock, cache: BlockCache, { device, gui
   )
 }
 
-/** The same of one slot, in the kernel that grows caches in place. */
-export function stepProgram(block: FlowBlock, cache: BlockCache, { device, guided }: ProgramOptions) {
+/** The same in the kernel that grows caches in place, which takes one slot of each row, or several of a single row. */
+export function growingProgram(block: FlowBlock, cache: BlockCache, { device, guided }: ProgramOptions) {
   return compile(
     {
-      ...slotInputs(block.dimension, 1),
-      /** Index of the slot, per row. */
+      ...slotInputs(block.dimension),
+      /** Index of the last slot, per row. */
       last: int32('R'),
       /** The same, plus 1. */
       total: int32(1),
-      /** Indices of the slots before it. */
+      /** Indices of the slots before these. */
       before: int32('P'),
     },
     ({ fed, z, labels, at, weight, arms, last, total, before }) => {
@@ -107,7 +107,7 @@ export function stepProgram(block: FlowBlock, cache: BlockCache, { device, guide
       ])
       return { next: next(affine, z, guided ? { weight, arms } : undefined), grown }
     },
-    { device, frozen: true, inPlace: true, name: 'flow-step' },
+    { device, frozen: true, inPlace: true, name: 'flow-growing' },
   )
 }
 

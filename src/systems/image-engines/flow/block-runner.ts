@@ -1,7 +1,7 @@
 import { canGrow } from '../../../nn/index.ts'
 import type { Device } from '../../../platform/index.ts'
 import { BlockCache } from './block-cache.ts'
-import { cachedProgram, stepProgram, wholeProgram } from './block-programs.ts'
+import { cachedProgram, growingProgram, wholeProgram } from './block-programs.ts'
 import type { FlowBlock } from './flow-block.ts'
 
 /** What samples are inverted with, besides their noise. */
@@ -45,7 +45,7 @@ export class BlockRunner implements BlockMap {
   readonly #device: Device
   readonly #cache: BlockCache
   readonly #counts: Counts
-  readonly #steps: boolean
+  readonly #grows: boolean
   readonly #programs = new Map<string, { dispose(): Promise<void> }>()
 
   constructor(block: FlowBlock, device: Device, counts: Counts) {
@@ -55,7 +55,7 @@ export class BlockRunner implements BlockMap {
     this.#device = device
     this.#counts = counts
     this.#cache = new BlockCache(block)
-    this.#steps = device.info.boundOutputs && block.backbone.layers.every(({ self_attn }) => canGrow(self_attn.traits))
+    this.#grows = device.info.boundOutputs && block.backbone.layers.every(({ self_attn }) => canGrow(self_attn.traits))
   }
 
   async whole(values: Float32Array, z: Float32Array, arms: Arms): Promise<Float32Array> {
@@ -76,7 +76,7 @@ export class BlockRunner implements BlockMap {
       ...conditions,
       at: Int32Array.from({ length: range.length }, (_, i) => range.start + i),
     }
-    if (this.#steps && range.length === 1) return this.#step(feeds, range.start, guided)
+    if (this.#grows && (range.length === 1 || rows === 1)) return this.#grow(feeds, range, guided)
     const program = this.#program(`some ${guided}`, () => cachedProgram(this.#block, this.#cache, { device: this.#device, guided }))
     const start = new Int32Array(rows).fill(range.start)
     const kept = (row: number) => (keep === undefined || keep[row % arms.labels.length] === 1 ? range.length : 0)
@@ -90,13 +90,15 @@ export class BlockRunner implements BlockMap {
     await this.#cache.dispose()
   }
 
-  async #step(feeds: StepFeeds, slot: number, guided: boolean): Promise<Float32Array> {
-    const program = this.#program(`step ${guided}`, () => stepProgram(this.#block, this.#cache, { device: this.#device, guided }))
+  async #grow(feeds: SlotFeeds, { start, length }: { start: number; length: number }, guided: boolean): Promise<Float32Array> {
+    const program = this.#program(`grow ${guided}`, () =>
+      growingProgram(this.#block, this.#cache, { device: this.#device, guided }),
+    )
     const rows = feeds.labels.length
     const more = {
-      last: new Int32Array(rows).fill(slot),
-      total: Int32Array.of(slot + 1),
-      before: Int32Array.from({ length: slot }, (_, i) => i),
+      last: new Int32Array(rows).fill(start + length - 1),
+      total: Int32Array.of(start + length),
+      before: Int32Array.from({ length: start }, (_, i) => i),
     }
     return (await program.run({ ...feeds, ...more }, { rows: this.#cache.window(rows) })).next.data as Float32Array
   }
@@ -128,7 +130,7 @@ export class BlockRunner implements BlockMap {
   }
 }
 
-type StepFeeds = Readonly<Record<'fed' | 'z' | 'weight', Float32Array> & Record<'labels' | 'at' | 'arms', Int32Array>>
+type SlotFeeds = Readonly<Record<'fed' | 'z' | 'weight', Float32Array> & Record<'labels' | 'at' | 'arms', Int32Array>>
 
 function twice(values: Float32Array, guided: boolean): Float32Array {
   if (!guided) return values
