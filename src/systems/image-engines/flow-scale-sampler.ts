@@ -64,23 +64,32 @@ export class FlowScaleSampler implements ImageSampler {
 
   /** Settles the values of a scale. */
   async #flow({ k, values, hidden, scaleAt }: ScaleOnItsWay, drawing: VectorDrawing, solver: FlowSolver): Promise<void> {
+    const arms = hidden.length / (drawing.count * values.length * this.#network.backbone.width)
     const field = async (rows: Float32Array, time: number) => {
       const noised = drawing.mixed(values, rows, time)
       const scale = scaleAt(time)
       // Where guidance does not count, the arm with the condition is enough.
-      if (scale === 1) return this.#velocity(noised, hidden.subarray(0, drawing.count * values.length * this.#network.backbone.width), time)
+      if (scale === 1) return this.#velocity(noised, hidden.subarray(0, hidden.length / arms), time, values.length)
       const both = new Float32Array(2 * noised.length)
       both.set(noised)
       both.set(noised, noised.length)
-      const said = await this.#velocity(both, hidden, time)
+      const said = await this.#velocity(both, hidden, time, values.length)
       return combine(said.subarray(0, noised.length), said.subarray(noised.length), scale, 'velocity')
     }
     drawing.settle(values, await solver.solve(field, drawing.noiseAt(values), k, this.#steps.length))
   }
 
-  async #velocity(values: Float32Array, hidden: Float32Array, time: number): Promise<Float32Array> {
+  /** Of `slots` places of every row. */
+  async #velocity(values: Float32Array, hidden: Float32Array, time: number, slots: number): Promise<Float32Array> {
+    const { dimension, backbone } = this.#network
+    const shaped = (data: Float32Array, width: number) =>
+      ({ dtype: 'float32', shape: [data.length / (slots * width), slots, width], data }) as const
     this.#headCalls++
-    const { velocity } = await this.#head.run({ values, hidden, time: Float32Array.of(time) })
+    const { velocity } = await this.#head.run({
+      values: shaped(values, dimension),
+      hidden: shaped(hidden, backbone.width),
+      time: Float32Array.of(time),
+    })
     return velocity.data as Float32Array
   }
 }
