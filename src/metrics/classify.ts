@@ -2,7 +2,9 @@ import { DataError, OptionError, ShapeError } from '../base/errors.ts'
 import { refuseUnknown } from '../base/options.ts'
 import { type LabelledPictures, type PictureSize, type Pictures, pictureValues } from '../base/pictures.ts'
 import { createRng } from '../base/rng.ts'
+import { type Augmentation, augmentPictures } from '../data/augment.ts'
 import { firstRow, shuffledItems } from '../data/batches.ts'
+import { selectPictures } from '../data/select-pictures.ts'
 import { categoricalLogProb } from '../heads/index.ts'
 import { checkSizes } from '../nn/sizes.ts'
 import type { Device } from '../platform/index.ts'
@@ -14,8 +16,10 @@ import type { Features } from './frechet.ts'
 export interface ClassifierTaskOptions {
   /** Pictures per step. */
   readonly batch: number
-  /** Chooses the pictures of each step. */
+  /** Chooses the pictures of each step, and how they are changed. */
   readonly seed: number
+  /** Changes to every picture, drawn anew each time it is seen. Default: none. */
+  readonly augmentations?: readonly Augmentation[]
 }
 
 type ClassifierInputs = { readonly pictures: InputSpec; readonly labels: InputSpec }
@@ -36,21 +40,27 @@ export function classifierTask(
   pictures: LabelledPictures,
   options: ClassifierTaskOptions,
 ): TrainingTask<ClassifierInputs> {
-  refuseUnknown(options, ['batch', 'seed'], 'classifierTask')
-  const { batch, seed } = options
+  refuseUnknown(options, ['batch', 'seed', 'augmentations'], 'classifierTask')
+  const { batch, seed, augmentations = [] } = options
   checkSizes({ batch })
   checkPictures(classifier, pictures)
   checkLabels(classifier, pictures)
   const { channels, height, width } = classifier.options
-  const item = shuffledItems(createRng(seed).fold('pictures'), pictures.count)
+  const rng = createRng(seed)
+  const item = shuffledItems(rng.fold('pictures'), pictures.count)
+  const rows = Int32Array.from({ length: batch }, (_, row) => row)
   return {
     module: classifier,
     inputs: { pictures: float32(batch, channels, height, width), labels: int32(batch) },
     loss: ({ pictures, labels }) => ({ total: negate(mean(categoricalLogProb(classifier.forward(pictures).logits, labels))) }),
     batchAt: (step) => {
       const first = firstRow(step, batch)
-      const chosen = Int32Array.from({ length: batch }, (_, i) => item(first + i))
-      return { pictures: pictureValues(pictures, chosen), labels: chosen.map((index) => pictures.labels[index]!) }
+      const chosen = selectPictures(
+        pictures,
+        rows.map((row) => item(first + row)),
+      )
+      const changed = augmentPictures(chosen, augmentations, rng.fold('augmentations').fold(step))
+      return { pictures: pictureValues(changed, rows), labels: chosen.labels }
     },
   }
 }

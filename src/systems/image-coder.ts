@@ -7,6 +7,7 @@ import { type PictureSize, type Pictures, pictureLength, pictureValues, toPictur
 import type { Device } from '../platform/index.ts'
 import { compile, float32, type InputSpec, int32, type Program, type Tensor } from '../tensor/index.ts'
 import type { ImageTokenizer } from '../tokenizers/image/image-tokenizer.ts'
+import { tokenizerFor } from './image-engines/scale-schedule.ts'
 
 export interface ImageCoderOptions {
   readonly device: Device
@@ -58,14 +59,18 @@ export async function encodePictures(
   return whileOpen(openImageCoder(tokenizer, options), (coder) => coder.encode(pictures, { ...(signal && { signal }) }))
 }
 
-/** The pictures of codes. Compiles the tokenizer anew: for many calls, `openImageCoder`. Throws as `ImageCoder.decode` does. */
+/**
+ * The pictures of codes, also of codes on other scales where the tokenizer takes them (FlexVAR). Compiles the tokenizer anew: for many calls,
+ * `openImageCoder`. Throws as `ImageCoder.decode` does.
+ */
 export async function decodeCodes(
   tokenizer: ImageTokenizer,
   codes: CodeBatch,
   { device, batch, ...options }: ImageCoderOptions & DecodeOptions,
 ): Promise<Pictures> {
-  return whileOpen(openImageCoder(tokenizer, { device, ...(batch !== undefined && { batch }) }), (coder) =>
-    coder.decode(codes, options),
+  return whileOpen(
+    openImageCoder(tokenizerFor(tokenizer, codes.layout), { device, ...(batch !== undefined && { batch }) }),
+    (coder) => coder.decode(codes, options),
   )
 }
 

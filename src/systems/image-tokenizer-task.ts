@@ -4,6 +4,7 @@ import { callable, checkOptions, wholeNumber } from '../base/options.ts'
 import { type Pictures, pictureLength, pictureValues } from '../base/pictures.ts'
 import { createRng, type Rng } from '../base/rng.ts'
 import { firstRow, shuffledItems } from '../data/batches.ts'
+import { type Augmentation, augmentPictures } from '../data/index.ts'
 import { sha256 } from '../platform/digest.ts'
 import { float32, type Inputs, type Tensor } from '../tensor/index.ts'
 import type { ImageTokenizer } from '../tokenizers/image/image-tokenizer.ts'
@@ -16,11 +17,8 @@ export interface ImageTokenizerTaskOptions {
   readonly batch: number
   /** Chooses the pictures and the noise of each step. */
   readonly seed: number
-  /**
-   * Changes a picture `[channel, y, x]` of values from −1 to 1, in place or as a new array, each time it is seen. Not part of the task's
-   * fingerprint.
-   */
-  readonly augment?: (picture: Float32Array, rng: Rng) => Float32Array
+  /** Changes of a picture, anew each time it is seen. Not part of the task's fingerprint. */
+  readonly augment?: readonly Augmentation[]
   /** Held-out pictures; without them there is no validation. */
   readonly validation?: Pictures
   /** Most held-out batches per validation. Default: all that are full. */
@@ -31,7 +29,7 @@ const schema = v.strictObject({
   pictures: v.looseObject({}),
   batch: wholeNumber(1, 2 ** 20),
   seed: wholeNumber(0),
-  augment: v.optional(callable),
+  augment: v.optional(v.array(callable)),
   validation: v.optional(v.looseObject({})),
   validationBatches: v.optional(wholeNumber(1)),
 })
@@ -66,21 +64,27 @@ function inputsOf({ picture, noise = {} }: ImageTokenizer, batch: number): Input
   return { ...Object.fromEntries(specs), pictures: float32(batch, picture.channels, picture.height, picture.width) }
 }
 
-function trainingBatches(tokenizer: ImageTokenizer, { pictures, batch, augment }: ImageTokenizerTaskOptions, rng: Rng) {
+function trainingBatches(tokenizer: ImageTokenizer, options: ImageTokenizerTaskOptions, rng: Rng) {
+  const { pictures, batch, augment = [] } = options
   const itemAt = shuffledItems(rng.fold('order'), pictures.count)
-  const length = pictureLength(pictures)
   return (step: number): Feed => {
     const first = firstRow(step, batch)
-    const values = pictureValues(
-      pictures,
-      Array.from({ length: batch }, (_, i) => itemAt(first + i)),
-    )
-    for (let i = 0; augment !== undefined && i < batch; i++) {
-      const place = i * length
-      values.set(augment(values.slice(place, place + length), rng.fold('augment').fold(first + i)), place)
-    }
-    return { ...noiseOf(tokenizer, batch, rng.fold('noise').fold(step)), pictures: values }
+    const chosen = Array.from({ length: batch }, (_, i) => itemAt(first + i))
+    return { ...noiseOf(tokenizer, batch, rng.fold('noise').fold(step)), pictures: seen(pictures, chosen, augment, rng.fold(step)) }
   }
+}
+
+function seen(pictures: Pictures, chosen: readonly number[], augment: readonly Augmentation[], rng: Rng): Float32Array {
+  if (augment.length === 0) return pictureValues(pictures, chosen)
+  const changed = augmentPictures(picturesAt(pictures, chosen), augment, rng.fold('augment'))
+  return pictureValues(changed, [...chosen.keys()])
+}
+
+function picturesAt({ channels, height, width, pixels }: Pictures, chosen: readonly number[]): Pictures {
+  const length = pictureLength({ channels, height, width })
+  const own = new Uint8Array(chosen.length * length)
+  for (const [i, index] of chosen.entries()) own.set(pixels.subarray(index * length, (index + 1) * length), i * length)
+  return { count: chosen.length, channels, height, width, pixels: own }
 }
 
 function heldOut(tokenizer: ImageTokenizer, { batch, validationBatches }: ImageTokenizerTaskOptions, pictures: Pictures, rng: Rng) {

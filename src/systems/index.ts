@@ -1,4 +1,5 @@
 export { type ChatFormat, readChatFormat, readTemplateFile } from './chat-format.ts'
+export { type EditImagesOptions, editImages, maskedValues, type PictureMask } from './edit-images.ts'
 export { type ExportOptions, exportModel, forwardText, textProgram } from './export-text.ts'
 export type { DecoderOptions } from './families/decoder-config.ts'
 export { type ContextExtension, extendContext, type RotaryScalingRequest } from './families/extend-context.ts'
@@ -15,6 +16,7 @@ export {
   type ImageCoderOptions,
   openImageCoder,
 } from './image-coder.ts'
+export { tokenizerFor } from './image-engines/scale-schedule.ts'
 export {
   type CreateImageModelOptions,
   createImageModel,

@@ -1,6 +1,6 @@
 import { namedVariables, readVariables, writeVariables } from '../../src/nn/index.ts'
 import { openTaef2 } from '../../src/systems/index.ts'
-import { bae, fsq, multiScale, patches, vae, vq } from '../../src/tokenizers/image/build.ts'
+import { bae, fsq, multiScale, patches, pyramid, vae, vq } from '../../src/tokenizers/image/build.ts'
 import type { ImageTokenizer } from '../../src/tokenizers/image/image-tokenizer.ts'
 import { taef2 } from '../../src/tokenizers/image/taef2.ts'
 import { publishedData } from '../published-data.ts'
@@ -33,6 +33,10 @@ const cases: readonly ImageTokenizerCase[] = [
   {
     name: 'multiScale, band',
     open: () => multiScale({ ...small, picture: odd, scales: [1, 3, 5], codes: 24, dimension: 4, carry: 'band' }),
+  },
+  {
+    name: 'pyramid of a vae',
+    open: () => pyramid({ base: vae({ ...small, picture: grey, channels: 3 }).toJSON(), scales: [1, 2, 4] }),
   },
   { name: 'patches', open: () => patches({ picture: colour, size: 4 }), exact: true },
 ]

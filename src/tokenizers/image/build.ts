@@ -8,8 +8,9 @@ import { type CodebookOptions, codebookEntries } from './codebook.ts'
 import { GaussianBottleneck } from './gaussian-bottleneck.ts'
 import { GridTokenizer } from './grid-tokenizer.ts'
 import type { ImageTokenizer, ImageTokenizerFile } from './image-tokenizer.ts'
-import { MultiScaleTokenizer } from './multi-scale.ts'
+import { gridSizes, MultiScaleTokenizer } from './multi-scale.ts'
 import { PatchTokenizer } from './patches.ts'
+import { PyramidTokenizer } from './pyramid.ts'
 import { ScalarQuantizer } from './scalar-quantizer.ts'
 import { type CarryKind, carryKinds } from './scale-carry.ts'
 import { taef2 } from './taef2.ts'
@@ -135,10 +136,11 @@ export interface MultiScaleOptions extends ImageNetworkOptions, Omit<CodebookOpt
 }
 
 const side = wholeNumber(1, 4096)
+const scalesEntry = v.pipe(v.array(v.union([side, v.tuple([side, side])])), v.minLength(1), v.maxLength(64))
 const multiScaleSchema = v.strictObject({
   ...networkEntries,
   ...codebookEntries,
-  scales: v.pipe(v.array(v.union([side, v.tuple([side, side])])), v.minLength(1), v.maxLength(64)),
+  scales: scalesEntry,
   carry: v.optional(v.picklist(carryKinds), 'residual'),
   commitment: commitmentEntry,
 })
@@ -146,8 +148,8 @@ const multiScaleSchema = v.strictObject({
 /** Several grids of codes of one learned table, coarse ones first. Throws OptionError. */
 export function multiScale(options: MultiScaleOptions): ImageTokenizer & Required<Pick<ImageTokenizer, 'carry'>> {
   const whole = completed(multiScaleSchema, options, 'multiScale')
-  const scales = whole.scales.map((size) => (typeof size === 'number' ? ([size, size] as const) : size))
-  return new MultiScaleTokenizer({ ...whole, scales }, whole, { kind: 'multi-scale', ...whole })
+  const settings = { ...whole, scales: gridSizes(whole.scales) }
+  return new MultiScaleTokenizer(settings, whole, { kind: 'multi-scale', ...whole })
 }
 
 export interface PatchesOptions {
@@ -164,6 +166,21 @@ export function patches(options: PatchesOptions): ImageTokenizer {
   return new PatchTokenizer(options.picture, options.size)
 }
 
+export interface PyramidOptions {
+  /** A tokenizer of one grid of vectors, as `toJSON` gives it. */
+  readonly base: ImageTokenizerFile
+  /** Sides of the grids, or heights and widths; coarse ones first, the last as the base's own. */
+  readonly scales: readonly (number | readonly [number, number])[]
+}
+
+const pyramidSchema = v.strictObject({ base: v.looseObject({ kind: v.string() }), scales: scalesEntry })
+
+/** The vectors of another tokenizer at several sizes, each the whole picture (FlowAR). It has the base's weights as `base`. Throws OptionError. */
+export function pyramid(options: PyramidOptions): ImageTokenizer & Required<Pick<ImageTokenizer, 'carry'>> {
+  checkOptions(pyramidSchema, options, 'pyramid')
+  return new PyramidTokenizer(buildImageTokenizer(options.base), gridSizes(options.scales))
+}
+
 // Each checks what it gets, so the fields need no types here.
 const builders: Readonly<Record<string, (fields: never) => ImageTokenizer>> = {
   vq,
@@ -172,6 +189,7 @@ const builders: Readonly<Record<string, (fields: never) => ImageTokenizer>> = {
   vae,
   'multi-scale': multiScale,
   patches,
+  pyramid,
   taef2,
 }
 

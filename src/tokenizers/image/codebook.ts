@@ -37,7 +37,7 @@ export interface CodebookOptions {
   readonly codes: number
   /** Numbers of a row. */
   readonly dimension: number
-  /** How much of usage and rows stays at every training step. Default 0.99 (van den Oord et al. 2017). */
+  /** How much of usage and rows stays at every training step. Default 0.97. */
   readonly decay?: number
   /** Codes used less than this share of the average are replaced by vectors of the batch; 0: never. Default 0.1. */
   readonly restart?: number
@@ -48,7 +48,7 @@ export interface CodebookOptions {
 export const codebookEntries = {
   codes: wholeNumber(2, 2 ** 20),
   dimension: wholeNumber(1),
-  decay: v.optional(v.pipe(v.number(), v.minValue(0), v.ltValue(1)), 0.99),
+  decay: v.optional(v.pipe(v.number(), v.minValue(0), v.ltValue(1)), 0.97),
   restart: v.optional(v.pipe(v.number(), v.minValue(0), v.ltValue(1)), 0.1),
 }
 
@@ -120,7 +120,8 @@ export class Codebook {
     return {
       updates: [
         assign(this.rows, this.comparable(next)),
-        assign(this.usage, revived === undefined ? usage : where(revived.dead, 1, usage)),
+        // Room to prove itself, and little weight against what chooses it.
+        assign(this.usage, revived === undefined ? usage : where(revived.dead, 2 * restart, usage)),
       ],
       share: mean(cast(greater(counts, 0), 'float32')),
     }

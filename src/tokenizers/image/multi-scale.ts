@@ -84,7 +84,7 @@ export class MultiScaleTokenizer implements ImageTokenizer {
     this.decoder = shared?.decoder ?? new PictureDecoder({ picture, width, downsample, latent: codebook.dimension })
     this.carryKind = settings.carry
     this.carried = scaleCarry(settings.carry, scales, codebook.dimension)
-    if (settings.carry === 'latest') this.withScales = (others) => this.#at(others, codebook)
+    if (settings.carry === 'latest') this.withScales = (others) => this.#at(gridSizes(others), codebook)
   }
 
   encode(pictures: Tensor): Tensor {
@@ -190,27 +190,28 @@ export class MultiScaleTokenizer implements ImageTokenizer {
     return this.decoder.forward(total!)
   }
 
-  /** Each place shows the finest scale that is known there. */
+  /** Each place shows the finest scale that is known there; decoders of finer ones see coarser ones around it. */
   #paintLatest(rows: readonly Tensor[], shares: readonly Tensor[]): Tensor {
     const { picture, scales } = this.#settings
     const full: GridSize = [picture.height, picture.width]
-    const average = this.codebook.average()
-    return scales
-      .map((size, k) => {
-        // Below the coarsest scale there is nothing to show through.
-        const shown = k === 0 ? add(average, multiply(subtract(rows[k]!, average), shares[k]!)) : rows[k]!
-        const painted = resize2d(this.decoder.forward(toGrid(shown, size)), 'bicubic', full)
-        return { painted, share: resize2d(toGrid(shares[k]!, size), 'nearest', full) }
-      })
-      .reduce((below, { painted, share }) => ({
-        painted: add(below.painted, multiply(subtract(painted, below.painted), share)),
-        share,
-      })).painted
+    let [latent, painted]: (Tensor | undefined)[] = []
+    for (const [k, size] of scales.entries()) {
+      const below = latent === undefined ? this.codebook.average() : toVectors(this.carried.next(latent, k))
+      latent = toGrid(blend(below, rows[k]!, shares[k]!), size)
+      const own = resize2d(this.decoder.forward(latent), 'bicubic', full)
+      painted = painted === undefined ? own : blend(painted, own, resize2d(toGrid(shares[k]!, size), 'nearest', full))
+    }
+    return painted!
   }
 
   #split(values: Tensor): Tensor[] {
     return split(values, 1, this.#counts)
   }
+}
+
+/** `below` where the share is 0, `above` where it is 1. */
+export function blend(below: Tensor, above: Tensor, share: Tensor): Tensor {
+  return add(below, multiply(subtract(above, below), share))
 }
 
 /** `values`, whose gradient goes to the latents and to what made the values. */
@@ -222,7 +223,17 @@ function squaredError(painted: Tensor, pictures: Tensor): Tensor {
   return mean(square(subtract(painted, pictures)))
 }
 
-function checkScales(scales: readonly GridSize[], latent: GridSize): void {
+/** Sides, or heights and widths. Throws OptionError unless there are some, whole and positive. */
+export function gridSizes(scales: readonly (number | GridSize)[]): GridSize[] {
+  const grids = scales.map((size): GridSize => (typeof size === 'number' ? [size, size] : [size[0], size[1]]))
+  const wrong = grids.find((size) => !size.every((side) => Number.isSafeInteger(side) && side > 0))
+  if (wrong !== undefined || grids.length === 0)
+    throw new OptionError(`scales ${JSON.stringify(scales)}`, { expected: 'whole positive sides, or pairs of them' })
+  return grids
+}
+
+/** Throws OptionError unless scales increase up to the size of the latents. */
+export function checkScales(scales: readonly GridSize[], latent: GridSize): void {
   const last = scales.at(-1)
   if (last === undefined || last[0] !== latent[0] || last[1] !== latent[1])
     throw new OptionError(`the last scale is ${last?.join('×') ?? 'missing'}`, { expected: `the latents' ${latent.join('×')}` })

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { LabelledPictures } from '../../../src/base/pictures.ts'
 import { createRng } from '../../../src/base/rng.ts'
+import { shifted } from '../../../src/data/index.ts'
 import { accuracy, classifierTask, classify, PictureClassifier } from '../../../src/metrics/index.ts'
 import { initialize, namedVariables } from '../../../src/nn/index.ts'
 import { type Device, openDevice } from '../../../src/platform/index.ts'
@@ -108,6 +109,26 @@ test('batches depend on their step alone, and every epoch has each picture once'
   for (const epoch of epochs) expect(epoch.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 12 }, (_, i) => i))
   expect(epochs[1]).not.toEqual(epochs[0])
   expect(pictured(1)).toEqual(epochs[0]!.slice(4, 8))
+})
+
+test('pictures are changed anew each time they are seen, in the same way each time a step is asked for', () => {
+  const draws = { batch: 4, seed: 9, augmentations: [shifted({ by: 2, background: 255 })] }
+  const [classifier, pictures] = [new PictureClassifier({ ...size, classes: 3 }), stripes(4, 5)]
+  const [plain, changed] = [
+    classifierTask(classifier, pictures, { batch: 4, seed: 9 }),
+    classifierTask(classifier, pictures, draws),
+  ]
+  const values = (task: typeof plain, step: number) => task.batchAt(step).pictures as Float32Array
+  expect(values(changed, 3)).toEqual(values(changed, 3))
+  expect(values(changed, 0)).not.toEqual(values(plain, 0))
+  // The middle of a picture that moved by (top, left) is the middle of its original, moved.
+  const middles = (from: Float32Array, row: number, [top, left]: readonly [number, number]) =>
+    [3, 4, 5].map((y) => [3, 4, 5].map((x) => from[row * side ** 2 + (y + top) * side + x + left]))
+  const moves = Array.from({ length: 25 }, (_, i) => [Math.floor(i / 5) - 2, (i % 5) - 2] as const)
+  for (let row = 0; row < 4; row++) {
+    const found = middles(values(changed, 0), row, [0, 0])
+    expect(moves.filter((move) => String(middles(values(plain, 0), row, move)) === String(found))).toHaveLength(1)
+  }
 })
 
 test('accuracy is the share of equal labels', () => {

@@ -3,6 +3,7 @@ import { MismatchError, OptionError } from '../../../src/base/errors.ts'
 import { planReadout } from '../../../src/nn/index.ts'
 import { type Device, openDevice } from '../../../src/platform/index.ts'
 import { generateCodes, generateImages } from '../../../src/systems/generate-images.ts'
+import { decodeCodes } from '../../../src/systems/image-coder.ts'
 import type { FlexibleScaleNetwork } from '../../../src/systems/image-engines/flexible-scale-network.ts'
 import { createImageModel, type ImageModel } from '../../../src/systems/image-model.ts'
 import { loadImageSystem } from '../../../src/systems/image-registry.ts'
@@ -151,7 +152,9 @@ describe('flexvar', () => {
       steps.push(all)
     }
     expect(steps).toEqual([3, 3, 3])
-    expect(model.sampler.evaluations.backbone - calls).toBe(3)
+    const values = await generateCodes(model, { seed: 2, schedule: [1, 2, 5], size: [5, 6] })
+    expect(await decodeCodes(model.tokenizer, values, { device })).toMatchObject({ count: 1, height: 5, width: 6 })
+    expect(model.sampler.evaluations.backbone - calls).toBe(6)
     expect((await generateCodes(model, { seed: 2 })).data.length).toBe(30)
   })
 
