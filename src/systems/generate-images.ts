@@ -1,8 +1,9 @@
 import * as v from 'valibot'
-import type { CodeBatch } from '../base/codes.ts'
-import { OptionError } from '../base/errors.ts'
+import { type CodeBatch, type Unit, unitWidth } from '../base/codes.ts'
+import { MismatchError, OptionError } from '../base/errors.ts'
 import { callable, checkOptions, nonNegative, wholeNumber } from '../base/options.ts'
 import { createRng } from '../base/rng.ts'
+import { valueCount } from './image-engines/choose-codes.ts'
 import type { ImageModel } from './image-model.ts'
 import type { SampleOptions, SampleRequest, SampleStep } from './image-system.ts'
 
@@ -18,6 +19,8 @@ export interface GenerateImagesOptions extends SampleOptions {
   readonly signal?: AbortSignal
 }
 
+type Given = NonNullable<SampleRequest['given']>
+
 const special = { classes: true, count: true, seed: true, given: true, signal: true } as const
 
 const side = wholeNumber(1, 4096)
@@ -30,6 +33,7 @@ const schema = v.looseObject({
   signal: v.optional(v.instance(AbortSignal)),
   guidance: v.optional(v.union([nonNegative, callable])),
   guidanceHigh: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(1))),
+  guidanceSpace: v.optional(v.picklist(['eps', 'hidden'])),
   temperature: v.optional(nonNegative),
   steps: v.optional(wholeNumber(1)),
   selection: v.optional(v.picklist(['confidence', 'random'])),
@@ -61,7 +65,7 @@ export async function* generateImages(
     })
   }
   const labels = labelsOf(model, classes, count)
-  checkGiven(given, labels.length)
+  if (given !== undefined) checkGiven(given, model.tokenizer.unit, labels.length)
   const rng = createRng(seed)
   const rngs = Array.from(labels, (_, i) => rng.fold('picture').fold(i))
   yield* sampler.sample({ labels, rngs, options: sampling, ...(given && { given }), ...(signal && { signal }) })
@@ -92,7 +96,16 @@ function labelOf(wanted: string | number, classes: readonly string[]): number {
   })
 }
 
-function checkGiven(given: SampleRequest['given'], count: number): void {
-  if (given !== undefined && given.values.count !== count)
-    throw new OptionError(`${given.values.count} given samples for ${count} pictures`, { expected: 'one each' })
+function checkGiven({ values, known }: Given, unit: Unit, count: number): void {
+  if (values.count !== count) throw new OptionError(`${values.count} given samples for ${count} pictures`, { expected: 'one each' })
+  const width = values.kind === 'ids' ? values.vocabulary.length : values.dimension
+  if (values.kind !== unit.kind || width !== unitWidth(unit))
+    throw new MismatchError(`given values of ${width} ${values.kind}`, {
+      expected: `${unitWidth(unit)} ${unit.kind}, as the model's`,
+    })
+  const size = count * valueCount(values)
+  if (known.length !== size || known.some((bit) => bit !== 0 && bit !== 1))
+    throw new OptionError(`known has ${known.length} entries, from ${Math.min(...known)} to ${Math.max(...known)}`, {
+      expected: `${size} for the given values, 1 where one is given and 0 where not`,
+    })
 }

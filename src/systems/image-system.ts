@@ -84,6 +84,8 @@ export interface SampleOptions {
   readonly guidance?: GuidanceScale
   /** Guidance counts at times up to this only; 1 is pure noise. Default 0.9. */
   readonly guidanceHigh?: number
+  /** Where a head that is iterated is guided: in each ε that it says (the default), or once in the hidden states that it is given. */
+  readonly guidanceSpace?: 'eps' | 'hidden'
   readonly temperature?: number
   readonly topK?: number
   readonly topP?: number

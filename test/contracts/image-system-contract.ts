@@ -63,6 +63,17 @@ export function runImageSystemContract(subject: ImageSystemSubject): void {
       await expect(draw({ guidance: -1 })).rejects.toThrow(/guidance/)
     })
 
+    it('refuses given values that are not its own', async () => {
+      const { codes } = subject.codes(toyPictures(1, 7))
+      const values = codes.layout.parts.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0)
+      const known = new Float32Array(values)
+      await expect(draw({ count: 2, given: { values: codes, known } })).rejects.toThrow(/1 given samples for 2/)
+      await expect(draw({ given: { values: codes, known: known.subarray(1) } })).rejects.toThrow(/known has/)
+      await expect(draw({ given: { values: codes, known: known.fill(0.5) } })).rejects.toThrow(/known has/)
+      const wide = { kind: 'vectors', dimension: 9, layout: codes.layout, count: 1, data: new Float32Array(9 * values) } as const
+      await expect(draw({ given: { values: wide, known } })).rejects.toThrow(/as the model's/)
+    })
+
     it('stops when it is told to', async () => {
       const stop = new AbortController()
       stop.abort(new Error('enough'))

@@ -79,6 +79,12 @@ const toys: Readonly<Record<string, Toy>> = {
     options: { width: 32, layers: 2, heads: 1, headWidth: 32, headLayers: 1 },
     sampling: { innerSteps: 6 },
   },
+  mar: {
+    ...patches,
+    ...uncached,
+    options: { width: 32, layers: 2, heads: 2, headWidth: 32, headLayers: 2, leastMasked: 0 },
+    sampling: { innerSteps: 8 },
+  },
   nar: { ...thresholds, options: { width: 32, layers: 3, heads: 2 } },
   nfig: { ...shades(doubling, 'band'), options: { width: 32, layers: 2, heads: 2 } },
   starflow: {

@@ -1,5 +1,5 @@
 import type { CodeBatch, Unit } from '../../base/codes.ts'
-import { OptionError } from '../../base/errors.ts'
+import { MismatchError, OptionError } from '../../base/errors.ts'
 import type { Layout } from '../../base/model.ts'
 import { maskSchedule } from '../../orders/index.ts'
 import type { SampleRequest, SampleStep } from '../image-system.ts'
@@ -31,7 +31,13 @@ export class Unmasking<Data extends Int32Array | Float32Array> {
     this.size = valueCount(shape)
     const { unit } = shape
     this.values = empty(labels.length * this.size * (unit.kind === 'ids' ? unit.vocabulary.length : unit.dimension))
-    if (given !== undefined) this.values.set(given.values.data)
+    if (given !== undefined) {
+      if (given.values.data.length !== this.values.length)
+        throw new MismatchError(`${given.values.data.length} given numbers`, {
+          expected: `${this.values.length}, as the model has`,
+        })
+      this.values.set(given.values.data)
+    }
     this.known = given === undefined ? new Float32Array(labels.length * this.size) : given.known.slice()
     const free = Array.from(labels, (_, sample) => this.unknown(sample).length)
     const least = Math.min(...free)

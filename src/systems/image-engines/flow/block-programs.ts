@@ -18,9 +18,9 @@ import {
 } from '../../../tensor/index.ts'
 import type { BlockCache } from './block-cache.ts'
 import { columnsAt, type FlowBlock } from './flow-block.ts'
-import { guideAffine } from './guide-affine.ts'
+import { type GuidanceRule, guidanceRules } from './guide-affine.ts'
 
-interface Guidance {
+interface GuidanceFeeds {
   /** w of each slot. */
   readonly weight: Tensor
   /** Rows with and without the class, int32 `[2, sample]`. */
@@ -29,22 +29,22 @@ interface Guidance {
 
 const guidanceInputs = (slots: number | string) => ({ weight: float32(slots), arms: int32(2, 'B') })
 
-/** Whether samples have a second row, without their class. */
 export interface ProgramOptions {
   readonly device: Device
-  readonly guided: boolean
+  /** How samples are guided away from their second row, which is without their class; `none`: they have none. */
+  readonly guidance: GuidanceRule | 'none'
 }
 
 /**
  * μ(x) + σ(x)·z of whole sequences, all at once: `values` and `z` `[row, slot, dimension]` in the block's order. Of guided rows, samples
  * come back.
  */
-export function wholeProgram(block: FlowBlock, { device, guided }: ProgramOptions) {
+export function wholeProgram(block: FlowBlock, { device, guidance }: ProgramOptions) {
   const size = [block.slots, block.dimension] as const
   return compile(
     { values: float32('R', ...size), z: float32('R', ...size), labels: int32('R'), ...guidanceInputs(block.slots) },
     ({ values, z, labels, weight, arms }) => ({
-      next: next(block.affine(values, labels), z, guided ? { weight, arms } : undefined),
+      next: next(block.affine(values, labels), z, guidance, { weight, arms }),
     }),
     { device, frozen: true, name: 'flow-block' },
   )
@@ -61,7 +61,7 @@ const slotInputs = (dimension: number) => ({
 })
 
 /** The same of a few slots, those before them in a cache that their keys and values join: of as many of them as `count` says. */
-export function cachedProgram(block: FlowBlock, cache: BlockCache, { device, guided }: ProgramOptions) {
+export function cachedProgram(block: FlowBlock, cache: BlockCache, { device, guidance }: ProgramOptions) {
   return compile(
     { ...slotInputs(block.dimension), start: int32('R'), count: int32('R') },
     ({ fed, z, labels, at, weight, arms, start, count }) => {
@@ -76,14 +76,14 @@ export function cachedProgram(block: FlowBlock, cache: BlockCache, { device, gui
         assignRows(key, added[layer]!.key, 2, start, count),
         assignRows(value, added[layer]!.value, 2, start, count),
       ])
-      return { next: next(affine, z, guided ? { weight, arms } : undefined), rows }
+      return { next: next(affine, z, guidance, { weight, arms }), rows }
     },
     { device, frozen: true, name: 'flow-slots' },
   )
 }
 
 /** The same in the kernel that grows caches in place, which takes one slot of each row, or several of a single row. */
-export function growingProgram(block: FlowBlock, cache: BlockCache, { device, guided }: ProgramOptions) {
+export function growingProgram(block: FlowBlock, cache: BlockCache, { device, guidance }: ProgramOptions) {
   return compile(
     {
       ...slotInputs(block.dimension),
@@ -105,16 +105,16 @@ export function growingProgram(block: FlowBlock, cache: BlockCache, { device, gu
         assign(key, added[layer]!.key),
         assign(value, added[layer]!.value),
       ])
-      return { next: next(affine, z, guided ? { weight, arms } : undefined), grown }
+      return { next: next(affine, z, guidance, { weight, arms }), grown }
     },
     { device, frozen: true, inPlace: true, name: 'flow-growing' },
   )
 }
 
 /** x of z; with guidance, of the samples that the rows are the arms of. */
-function next(affine: AffineParameters, z: Tensor, guidance: Guidance | undefined): Tensor {
-  if (guidance === undefined) return affineInverse(z, affine)
-  const rows = (of: Tensor, arm: number) => gather(of, reshape(slice(guidance.arms, 0, arm, arm + 1), [-1]))
+function next(affine: AffineParameters, z: Tensor, rule: ProgramOptions['guidance'], { weight, arms }: GuidanceFeeds): Tensor {
+  if (rule === 'none') return affineInverse(z, affine)
+  const rows = (of: Tensor, arm: number) => gather(of, reshape(slice(arms, 0, arm, arm + 1), [-1]))
   const armOf = ({ mean, logScale }: AffineParameters, arm: number) => ({ mean: rows(mean, arm), logScale: rows(logScale, arm) })
-  return affineInverse(rows(z, 0), guideAffine(armOf(affine, 0), armOf(affine, 1), unsqueeze(guidance.weight, 1)))
+  return affineInverse(rows(z, 0), guidanceRules[rule](armOf(affine, 0), armOf(affine, 1), unsqueeze(weight, 1)))
 }

@@ -3,6 +3,7 @@ import type { Device } from '../../../platform/index.ts'
 import { BlockCache } from './block-cache.ts'
 import { cachedProgram, growingProgram, wholeProgram } from './block-programs.ts'
 import type { FlowBlock } from './flow-block.ts'
+import type { GuidanceRule } from './guide-affine.ts'
 
 /** What samples are inverted with, besides their noise. */
 export interface Arms {
@@ -10,6 +11,8 @@ export interface Arms {
   readonly labels: Int32Array
   /** Guidance weight w ≥ 0 of each slot of the block, in its order; absent: none. */
   readonly weight?: Float32Array
+  /** Default `affine`. */
+  readonly rule?: GuidanceRule
 }
 
 /** Calls of a network so far, and for how many slots of how many rows each time. */
@@ -59,25 +62,27 @@ export class BlockRunner implements BlockMap {
   }
 
   async whole(values: Float32Array, z: Float32Array, arms: Arms): Promise<Float32Array> {
-    const { guided, rows, ...conditions } = this.#rows(arms, { start: 0, length: this.slots })
-    const program = this.#program(`whole ${guided}`, () => wholeProgram(this.#block, { device: this.#device, guided }))
+    const { guidance, rows, ...conditions } = this.#rows(arms, { start: 0, length: this.slots })
+    const program = this.#program(`whole ${guidance}`, () => wholeProgram(this.#block, { device: this.#device, guidance }))
     this.#count(rows, this.slots)
-    const feeds = { values: twice(values, guided), z: twice(z, guided), ...conditions }
+    const feeds = { values: twice(values, guidance), z: twice(z, guidance), ...conditions }
     return (await program.run(feeds)).next.data as Float32Array
   }
 
   async some(values: Float32Array, z: Float32Array, range: { start: number; length: number }, arms: Arms, keep?: Uint8Array) {
-    const { guided, rows, ...conditions } = this.#rows(arms, range)
+    const { guidance, rows, ...conditions } = this.#rows(arms, range)
     await this.#cache.reserve(this.#device, rows)
     this.#count(rows, range.length)
     const feeds = {
-      fed: twice(cut(values, this, { ...range, start: range.start - 1 }), guided),
-      z: twice(cut(z, this, range), guided),
+      fed: twice(cut(values, this, { ...range, start: range.start - 1 }), guidance),
+      z: twice(cut(z, this, range), guidance),
       ...conditions,
       at: Int32Array.from({ length: range.length }, (_, i) => range.start + i),
     }
-    if (this.#grows && (range.length === 1 || rows === 1)) return this.#grow(feeds, range, guided)
-    const program = this.#program(`some ${guided}`, () => cachedProgram(this.#block, this.#cache, { device: this.#device, guided }))
+    if (this.#grows && (range.length === 1 || rows === 1)) return this.#grow(feeds, range, guidance)
+    const program = this.#program(`some ${guidance}`, () =>
+      cachedProgram(this.#block, this.#cache, { device: this.#device, guidance }),
+    )
     const start = new Int32Array(rows).fill(range.start)
     const kept = (row: number) => (keep === undefined || keep[row % arms.labels.length] === 1 ? range.length : 0)
     const count = Int32Array.from({ length: rows }, (_, row) => kept(row))
@@ -90,9 +95,9 @@ export class BlockRunner implements BlockMap {
     await this.#cache.dispose()
   }
 
-  async #grow(feeds: SlotFeeds, { start, length }: { start: number; length: number }, guided: boolean): Promise<Float32Array> {
-    const program = this.#program(`grow ${guided}`, () =>
-      growingProgram(this.#block, this.#cache, { device: this.#device, guided }),
+  async #grow(feeds: SlotFeeds, { start, length }: { start: number; length: number }, guidance: Guidance): Promise<Float32Array> {
+    const program = this.#program(`grow ${guidance}`, () =>
+      growingProgram(this.#block, this.#cache, { device: this.#device, guidance }),
     )
     const rows = feeds.labels.length
     const more = {
@@ -104,13 +109,13 @@ export class BlockRunner implements BlockMap {
   }
 
   /** The rows of samples: with guidance, each a second time without its class. */
-  #rows({ labels, weight }: Arms, { start, length }: { start: number; length: number }) {
-    const guided = weight !== undefined && this.#block.classes > 0
-    const without = new Int32Array(guided ? labels.length : 0).fill(this.#block.classes)
+  #rows({ labels, weight, rule = 'affine' }: Arms, { start, length }: { start: number; length: number }) {
+    const guidance: Guidance = weight !== undefined && this.#block.classes > 0 ? rule : 'none'
+    const without = new Int32Array(guidance === 'none' ? 0 : labels.length).fill(this.#block.classes)
     const all = Int32Array.of(...labels, ...without)
     const arms = Int32Array.from({ length: 2 * labels.length }, (_, i) => i)
     return {
-      guided,
+      guidance,
       rows: all.length,
       labels: all,
       weight: weight?.slice(start, start + length) ?? new Float32Array(length),
@@ -130,10 +135,12 @@ export class BlockRunner implements BlockMap {
   }
 }
 
+type Guidance = GuidanceRule | 'none'
+
 type SlotFeeds = Readonly<Record<'fed' | 'z' | 'weight', Float32Array> & Record<'labels' | 'at' | 'arms', Int32Array>>
 
-function twice(values: Float32Array, guided: boolean): Float32Array {
-  if (!guided) return values
+function twice(values: Float32Array, guidance: Guidance): Float32Array {
+  if (guidance === 'none') return values
   const both = new Float32Array(2 * values.length)
   both.set(values)
   both.set(values, values.length)

@@ -6,6 +6,7 @@ import type { GuidanceScale, SampleRequest } from '../../image-system.ts'
 import type { Arms } from './block-runner.ts'
 import type { FlowBlock } from './flow-block.ts'
 import type { FlowStack } from './flow-stack.ts'
+import type { GuidanceRule } from './guide-affine.ts'
 import { type Inverse, type InverseRequest, readInverses } from './inverse-plan.ts'
 
 /** Values and labels to choose a plan by. */
@@ -25,6 +26,8 @@ export interface FlowOptions {
   readonly tolerance?: number
   /** One step x + ν²·∇log p(x) at the end, for flows that were trained with Gaussian noise ν. Default: whenever there was such noise. */
   readonly denoise?: boolean
+  /** How guidance works on Gaussians. Default `affine`; `linear` is the older way, for comparison. */
+  readonly rule?: GuidanceRule
 }
 
 const optionsSchema = v.strictObject({
@@ -32,12 +35,14 @@ const optionsSchema = v.strictObject({
   calibrate: v.optional(v.strictObject({ values: v.instance(Float32Array), labels: v.instance(Int32Array) })),
   tolerance: v.optional(positive),
   denoise: v.optional(v.boolean()),
+  rule: v.optional(v.picklist(['affine', 'linear'])),
 })
 
 /** What conditions samples. */
 export interface Conditions {
   readonly labels: Int32Array
   readonly guidance?: GuidanceScale | undefined
+  readonly rule?: GuidanceRule | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -79,7 +84,7 @@ function checkSamples(labels: Int32Array, rngs: readonly Rng[], { classes }: Flo
 }
 
 /** What conditions a block: guidance s is the weight w = s − 1 of `guideAffine`. Throws OptionError on s below 1. */
-export function armsOf(block: FlowBlock, { labels, guidance = 1 }: Conditions): Arms {
+export function armsOf(block: FlowBlock, { labels, guidance = 1, rule = 'affine' }: Conditions): Arms {
   if (block.classes === 0) return { labels }
   const scales = Float32Array.from({ length: block.slots }, (_, slot) =>
     typeof guidance === 'number' ? guidance : guidance(slot, block.slots),
@@ -87,7 +92,7 @@ export function armsOf(block: FlowBlock, { labels, guidance = 1 }: Conditions): 
   const odd = scales.find((scale) => !(scale >= 1 && scale < Number.POSITIVE_INFINITY))
   if (odd !== undefined)
     throw new OptionError(`guidance ${odd}`, { expected: 'a finite number ≥ 1: a flow is not guided away from its condition' })
-  return scales.every((scale) => scale === 1) ? { labels } : { labels, weight: scales.map((scale) => scale - 1) }
+  return scales.every((scale) => scale === 1) ? { labels } : { labels, rule, weight: scales.map((scale) => scale - 1) }
 }
 
 /** Normal numbers, of each sample's own generator. */

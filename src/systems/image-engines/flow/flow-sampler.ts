@@ -1,14 +1,16 @@
 import type { Layout } from '../../../base/model.ts'
 import { createRng } from '../../../base/rng.ts'
+import { SerialQueue } from '../../../base/serial.ts'
 import type { Device } from '../../../platform/index.ts'
 import type { ImageSampler, SampleOptions, SampleRequest, SampleStep } from '../../image-system.ts'
 import { BlockRunner, type Counts } from './block-runner.ts'
+import { type Calibration, calibrate, cheapest } from './calibration.ts'
 import { denoiser } from './denoise.ts'
 import { armsOf, type CalibrationData, type Conditions, drawn, type FlowOptions, readRequest, reordered } from './flow-request.ts'
 import type { FlowStack } from './flow-stack.ts'
 import type { Inverse } from './inverse-plan.ts'
-import { type Incident, invert } from './invert.ts'
-import { type BlockMetrics, measureBlocks, planInverse } from './measure.ts'
+import { type Incident, type Inversion, type Inverted, invert } from './invert.ts'
+import { type BlockMetrics, measureBlocks } from './measure.ts'
 
 export interface FlowSamplerOptions {
   readonly layout: Layout
@@ -42,16 +44,21 @@ export class FlowSampler implements ImageSampler {
   readonly #stack: FlowStack
   readonly #settings: FlowSamplerOptions
   readonly #runners: readonly BlockRunner[]
+  readonly #queues: readonly SerialQueue[]
   readonly #denoiser: ReturnType<typeof denoiser>
   readonly #counts: Counts = { calls: 0, slots: 0 }
   #denoised = 0
-  #own: Promise<BlockMetrics[]> | undefined
+  /** What `auto` learnt last, and of what. */
+  #calibrated:
+    | { readonly data: CalibrationData | undefined; readonly tolerance: number; readonly calibration: Promise<Calibration> }
+    | undefined
   #report: FlowReport | undefined
 
   constructor(stack: FlowStack, settings: FlowSamplerOptions) {
     this.#stack = stack
     this.#settings = settings
     this.#runners = stack.blocks.map((block) => new BlockRunner(block, settings.device, this.#counts))
+    this.#queues = stack.blocks.map(() => new SerialQueue())
     this.#denoiser = denoiser(stack, settings)
   }
 
@@ -71,20 +78,24 @@ export class FlowSampler implements ImageSampler {
   }
 
   /** IGM and CRM of every block. */
-  metrics(data: CalibrationData): Promise<BlockMetrics[]> {
-    return measureBlocks(this.#stack, { device: this.#settings.device, ...data })
+  async metrics(data: CalibrationData): Promise<readonly BlockMetrics[]> {
+    return (await measureBlocks(this.#stack, { device: this.#settings.device, ...data })).metrics
   }
 
   async *sample(request: SampleRequest): AsyncGenerator<SampleStep> {
     const { labels, rngs, signal, options } = request
     const { special, inverses, temperature, denoises } = readRequest(request, { ...this.#settings, stack: this.#stack })
-    const plan = inverses ?? (await this.#planned(special))
+    const plan = inverses ?? (await this.#planned(special, { labels, guidance: options.guidance }))
     const steps = this.#stack.blocks.length + Number(denoises)
     const report: FlowReportInWork = { plan, iterations: plan.map(() => 0), incidents: [] }
     this.#report = report
     const z = drawn(rngs, this.#stack.slots * this.#stack.dimension, temperature)
     let values = z
-    for await (const { step, values: now } of this.#inverted(z, { labels, guidance: options.guidance, signal }, report)) {
+    for await (const { step, values: now } of this.#inverted(
+      z,
+      { labels, guidance: options.guidance, rule: special.rule, signal },
+      report,
+    )) {
       values = now
       yield this.#step(values, labels.length, { step, steps })
     }
@@ -110,7 +121,7 @@ export class FlowSampler implements ImageSampler {
     for (let block = blocks.length - 1; block >= 0; block--) {
       const arms = armsOf(blocks[block]!, how)
       const given = { map: this.#runners[block]!, z: reordered(values, blocks[block]!), arms, block, signal: how.signal }
-      const inverted = await invert(given, report.plan[block]!)
+      const inverted = await this.#invert(given, report.plan[block]!)
       report.iterations[block] = inverted.iterations
       report.incidents.push(...inverted.incidents)
       values = reordered(inverted.values, blocks[block]!)
@@ -118,11 +129,33 @@ export class FlowSampler implements ImageSampler {
     }
   }
 
-  /** The plan of `auto`: from the data given; otherwise measured once, on samples of the flow itself. */
-  async #planned({ calibrate, tolerance = 1e-4 }: FlowOptions): Promise<readonly Inverse[]> {
-    const { slots } = this.#stack
-    if (calibrate === undefined) this.#own ??= this.#ownSamples().then((data) => this.metrics(data))
-    return planInverse(await (calibrate === undefined ? this.#own! : this.metrics(calibrate)), { slots, tolerance })
+  /** The plan of `auto` for these samples. */
+  async #planned({ calibrate: data, tolerance = 1e-4 }: FlowOptions, how: Conditions): Promise<readonly Inverse[]> {
+    const known = this.#calibrated
+    const current = known?.data === data && known?.tolerance === tolerance ? known : undefined
+    this.#calibrated = current ?? { data, tolerance, calibration: this.#calibration(data, tolerance) }
+    const { trials } = await this.#calibrated.calibration
+    return this.#stack.blocks.map((block, index) => {
+      const { labels, weight } = armsOf(block, how)
+      return cheapest(trials[index]!, block, weight === undefined ? labels.length : 2 * labels.length)
+    })
+  }
+
+  /** From the data given; otherwise on samples of the flow itself. */
+  async #calibration(given: CalibrationData | undefined, tolerance: number): Promise<Calibration> {
+    const data = given ?? (await this.#ownSamples())
+    const { blocks } = this.#stack
+    return calibrate(await measureBlocks(this.#stack, { device: this.#settings.device, ...data }), data, {
+      stack: this.#stack,
+      tolerance,
+      invert: (block, inverse, outcome, labels) =>
+        this.#invert({ map: this.#runners[block]!, z: reordered(outcome, blocks[block]!), arms: { labels }, block }, inverse),
+    })
+  }
+
+  /** A block's cache serves one inversion at a time. */
+  #invert(given: Inversion, inverse: Inverse): Promise<Inverted> {
+    return this.#queues[given.block]!.run(() => invert(given, inverse))
   }
 
   async #ownSamples(): Promise<CalibrationData> {

@@ -35,7 +35,7 @@ export interface GaussSeidelJacobiInverse extends Omit<JacobiInverse, 'kind'> {
 
 export type Inverse = SequentialInverse | JacobiInverse | GaussSeidelJacobiInverse
 
-/** A way to invert all blocks, one per block (in the order of `FlowStack.blocks`), or `auto`: chosen by what `metrics` measures. */
+/** A way to invert all blocks, one per block (in the order of `FlowStack.blocks`), or `auto`: the cheapest for the batch of what was tried on data. */
 export type InverseRequest = 'sequential' | 'auto' | Inverse | readonly Inverse[]
 
 const iterated = {

@@ -27,6 +27,8 @@ export interface Inverted {
   readonly values: Float32Array
   /** Calls of the map. */
   readonly iterations: number
+  /** Iterations that each sample took part in: over all segments and attempts. */
+  readonly each: readonly number[]
   readonly incidents: readonly Incident[]
 }
 
@@ -39,16 +41,18 @@ export async function invert(given: Inversion, inverse: Inverse): Promise<Invert
   const values = new Float32Array(z.length)
   const incidents: Incident[] = []
   let samples = Array.from(arms.labels.keys())
+  const each = new Array<number>(samples.length).fill(0)
   let iterations = 0
   for (const [index, attempt] of attempts(inverse).entries()) {
     const outcome = await solve({ ...given, z: pick(z, samples, map), arms: pickArms(arms, samples) }, attempt)
     iterations += outcome.iterations
     place(outcome.values, values, samples, map)
+    for (const [row, sample] of samples.entries()) each[sample]! += outcome.each[row]!
     const named = (places: readonly number[]) => places.map((place) => samples[place]!)
     if (outcome.unconverged.length > 0)
       incidents.push({ block, samples: named(outcome.unconverged), problem: 'unconverged', tried: attempt })
     samples = named(outcome.broken)
-    if (samples.length === 0) return { values, iterations, incidents }
+    if (samples.length === 0) return { values, iterations, each, incidents }
     const remedy = attempts(inverse)[index + 1]
     if (remedy === undefined) break
     incidents.push({ block, samples, problem: 'non-finite', tried: attempt, remedy })
@@ -69,6 +73,7 @@ function attempts(inverse: Inverse): readonly Inverse[] {
 interface Outcome {
   readonly values: Float32Array
   readonly iterations: number
+  readonly each: readonly number[]
   /** Samples that stopped being finite. */
   readonly broken: readonly number[]
   readonly unconverged: readonly number[]
@@ -130,11 +135,13 @@ class Progress {
   open: readonly number[]
   readonly #samples: readonly number[]
   readonly #how: JacobiInverse
+  readonly #each: number[]
   readonly #broken = new Set<number>()
   readonly #unconverged = new Set<number>()
 
   constructor(samples: number, how: JacobiInverse) {
     this.#samples = Array.from({ length: samples }, (_, sample) => sample)
+    this.#each = this.#samples.map(() => 0)
     this.open = this.#samples
     this.#how = how
   }
@@ -142,6 +149,7 @@ class Progress {
   /** Puts a sample's next numbers in the place of its present ones, and decides whether it is done. */
   take(sample: number, next: Float32Array, values: Float32Array, offset: number): void {
     const { tolerance, clamp = Number.POSITIVE_INFINITY } = this.#how
+    this.#each[sample]!++
     let change = 0
     for (let i = 0; i < next.length; i++) {
       const value = Math.min(clamp, Math.max(-clamp, next[i]!))
@@ -162,7 +170,7 @@ class Progress {
 
   outcome(values: Float32Array, iterations: number): Outcome {
     const unconverged = [...this.#unconverged].filter((sample) => !this.#broken.has(sample))
-    return { values, iterations, broken: [...this.#broken], unconverged }
+    return { values, iterations, each: this.#each, broken: [...this.#broken], unconverged }
   }
 }
 
@@ -179,6 +187,6 @@ function place(from: Float32Array, to: Float32Array, samples: readonly number[],
   for (const [row, sample] of samples.entries()) to.set(from.subarray(row * size, (row + 1) * size), sample * size)
 }
 
-function pickArms({ labels, weight }: Arms, samples: readonly number[]): Arms {
-  return { labels: Int32Array.from(samples, (sample) => labels[sample]!), ...(weight && { weight }) }
+function pickArms(arms: Arms, samples: readonly number[]): Arms {
+  return { ...arms, labels: Int32Array.from(samples, (sample) => arms.labels[sample]!) }
 }

@@ -20,7 +20,7 @@ import {
 } from '../../../tensor/index.ts'
 import type { FlowBlock } from './flow-block.ts'
 import type { FlowStack } from './flow-stack.ts'
-import type { Inverse, Start } from './inverse-plan.ts'
+import type { Start } from './inverse-plan.ts'
 
 /** How a block behaves under Jacobi iterations, as far as one pass over data tells. Liu et al. 2025 (GS-Jacobi), section 4. */
 export interface BlockMetrics {
@@ -30,11 +30,17 @@ export interface BlockMetrics {
   readonly convergenceRanking: number
 }
 
-/** Measures all blocks on values `[sample, value, dimension]` with a label each. */
+export interface Measured {
+  readonly metrics: readonly BlockMetrics[]
+  /** What each block makes of the data, `[sample, value, dimension]`: the numbers that its inverse would be given. */
+  readonly outcomes: readonly Float32Array[]
+}
+
+/** Measures all blocks on values `[sample, value, dimension]` with a label each. Throws OptionError on numbers that do not fit. */
 export async function measureBlocks(
   stack: FlowStack,
   { device, values, labels }: { readonly device: Device; readonly values: Float32Array; readonly labels: Int32Array },
-): Promise<BlockMetrics[]> {
+): Promise<Measured> {
   const { slots, dimension } = stack
   if (labels.length === 0 || values.length !== labels.length * slots * dimension)
     throw new OptionError(`${values.length} numbers to calibrate on, with ${labels.length} labels`, {
@@ -44,18 +50,22 @@ export async function measureBlocks(
     { values: float32('B', slots, dimension), labels: int32('B') },
     (given) => {
       const { states } = stack.states(given.values, given.labels)
-      const rows = stack.blocks.map((block, index) => traceMetrics(block, [states[index]!, states[index + 1]!], given.labels))
+      const rows = stack.blocks.map((block, index) => {
+        const [before, after] = [states[index]!, states[index + 1]!]
+        return { ...traceMetrics(block, [before, after], given.labels), after }
+      })
       return Object.fromEntries(rows.flatMap((row, index) => Object.entries(row).map(([name, at]) => [`${index} ${name}`, at])))
     },
     { device, name: 'flow-metrics' },
   )
   try {
-    const outputs = (await program.run({ values, labels })) as Readonly<Record<string, { readonly data: ArrayLike<number> }>>
-    const read = (index: number, name: keyof ReturnType<typeof traceMetrics>) => finiteMean(outputs[`${index} ${name}`]!.data)
-    return stack.blocks.map((_, index) => ({
-      initialGuess: { z: read(index, 'z'), zeros: read(index, 'zeros') },
-      convergenceRanking: read(index, 'ranking'),
+    const outputs = (await program.run({ values, labels })) as Readonly<Record<string, { readonly data: unknown }>>
+    const read = (index: number, name: string) => outputs[`${index} ${name}`]!.data as Float32Array
+    const metrics = stack.blocks.map((_, index) => ({
+      initialGuess: { z: finiteMean(read(index, 'z')), zeros: finiteMean(read(index, 'zeros')) },
+      convergenceRanking: finiteMean(read(index, 'ranking')),
     }))
+    return { metrics, outcomes: stack.blocks.map((_, index) => read(index, 'after')) }
   } finally {
     await program.dispose()
   }
@@ -86,31 +96,4 @@ function norm(x: Tensor, axes: readonly number[]): Tensor {
 function finiteMean(numbers: ArrayLike<number>): number {
   const total = Array.from(numbers).reduce((sum, x) => sum + x, 0)
   return Number.isFinite(total) ? total / numbers.length : Number.POSITIVE_INFINITY
-}
-
-export interface PlanOptions {
-  readonly slots: number
-  readonly tolerance: number
-}
-
-/**
- * The block that ranks as the toughest gets Gauss–Seidel segments, about as many as each has slots; the others are solved at once. Each
- * begins with the guess that came closer.
- */
-export function planInverse(metrics: readonly BlockMetrics[], { slots, tolerance }: PlanOptions): readonly Inverse[] {
-  const ranking = metrics.map(({ convergenceRanking }) => convergenceRanking)
-  const toughest = ranking.indexOf(Math.max(...ranking))
-  return metrics.map(({ initialGuess: { z, zeros } }, block) => {
-    const start: Start = z <= zeros && Number.isFinite(z) ? 'z' : 'zeros'
-    const segments = nearestDivisor(slots)
-    if (block !== toughest || segments === 1) return { kind: 'jacobi', tolerance, start }
-    return { kind: 'gauss-seidel-jacobi', segments, tolerance, start }
-  })
-}
-
-/** The divisor of `slots` that is nearest to its square root, the larger of two. */
-function nearestDivisor(slots: number): number {
-  const divisors = Array.from({ length: slots }, (_, i) => i + 1).filter((count) => slots % count === 0)
-  const distance = (count: number) => Math.abs(Math.log(count) - Math.log(slots) / 2)
-  return divisors.reduce((best, count) => (distance(count) <= distance(best) + 1e-9 ? count : best))
 }

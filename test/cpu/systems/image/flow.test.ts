@@ -156,11 +156,20 @@ describe('sampling', () => {
     })
     expect(asked).toEqual([0, 1, 2, 3].map((slot) => [slot, 4]))
     for (const other of [plain, strong]) expect(largestDifference(late, other)).toBeGreaterThan(1e-3)
+    const linear = await sampled(sampler, { guidance: 4, special: { rule: 'linear' } })
+    for (const other of [plain, strong]) expect(largestDifference(linear, other)).toBeGreaterThan(1e-3)
     // Samples without a class are guided towards nothing.
     const none = labels.indexOf(3)
     expect(largestDifference(await sampled(sampler, { guidance: 4 }, [none]), await sampled(sampler, {}, [none]))).toBeLessThan(
       1e-4,
     )
+  })
+
+  it('keeps samplings apart that run at once', async () => {
+    const options = by({ kind: 'gauss-seidel-jacobi', segments: 2, tolerance: 1e-6 })
+    const [one, other] = [await sampled(sampler, options, [0, 1]), await sampled(sampler, {}, [2, 3])]
+    const both = await Promise.all([sampled(sampler, options, [0, 1]), sampled(sampler, {}, [2, 3])])
+    expect(both).toEqual([one, other])
   })
 
   it('takes Gaussian noise out by the gradient of log p', async () => {
@@ -261,11 +270,14 @@ describe('sampling', () => {
 
   it('plans by data: by its own samples when none are given', async () => {
     await sampled(sampler, { special: { inverse: 'auto', tolerance: 1e-3 } }, [0])
-    const { plan } = sampler.report!
-    expect(plan.map(({ kind }) => kind).sort()).toEqual(['gauss-seidel-jacobi', 'jacobi', 'jacobi'])
+    expect(sampler.report!.plan).toHaveLength(3)
     const calibrate = { values: normals('data', 32), labels: Int32Array.of(0, 1) }
     await sampled(sampler, { special: { inverse: 'auto', tolerance: 1e-3, calibrate } }, [0])
     expect(sampler.report!.plan).toHaveLength(3)
+    // What was learnt of the same data is kept.
+    const calls = sampler.evaluations.backbone
+    await sampled(sampler, { special: { inverse: 'auto', tolerance: 1e-3, calibrate } }, [0])
+    expect(sampler.evaluations.backbone - calls).toBe(sampler.report!.iterations.reduce((sum, count) => sum + count, 0))
   })
 })
 

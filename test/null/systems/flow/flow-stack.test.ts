@@ -4,8 +4,8 @@ import { everything } from '../../../../src/base/visibility.ts'
 import { combine } from '../../../../src/decode/index.ts'
 import { blocks, type Order, raster, reverseRaster } from '../../../../src/orders/index.ts'
 import { FlowStack, type FlowStackOptions } from '../../../../src/systems/image/starflow.ts'
-import { guideAffine } from '../../../../src/systems/image-engines/flow/guide-affine.ts'
-import { input, interpret, type LeafValues } from '../../../../src/tensor/index.ts'
+import { extrapolate, guideAffine } from '../../../../src/systems/image-engines/flow/guide-affine.ts'
+import { input, interpret, type LeafValues, scalar } from '../../../../src/tensor/index.ts'
 import { randomVariables } from '../../nn/oracle.ts'
 import { noise } from '../../tensor/finite-differences.ts'
 
@@ -205,6 +205,13 @@ describe('guided affine maps', () => {
         expect(scale).toBeGreaterThan(0)
         expect(scale).toBeLessThanOrEqual(0.5 + 1e-12)
       }
+    // Extrapolated scales do not.
+    const one = scalar(1)
+    const [linear] = interpret(
+      [extrapolate({ mean: one, logScale: scalar(0.5) }, { mean: one, logScale: one }, scalar(-1)).logScale],
+      { inputs: {} },
+    )
+    expect(linear!.data[0]).toBe(1)
     // Of equal scale: μc + w·(μc − μu), as everywhere else.
     expect(guide(0.4, 0.5, -0.3, 0.2, 3).mean).toBeCloseTo(0.4 + 3 * 0.7, 10)
   })

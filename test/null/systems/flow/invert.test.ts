@@ -2,9 +2,9 @@ import { describe, expect, it } from 'vitest'
 import { NonFiniteError, OptionError } from '../../../../src/base/errors.ts'
 import type { Inverse } from '../../../../src/systems/image/starflow.ts'
 import type { Arms, BlockMap } from '../../../../src/systems/image-engines/flow/block-runner.ts'
+import { candidates, costOf, type Trial } from '../../../../src/systems/image-engines/flow/calibration.ts'
 import { readInverses } from '../../../../src/systems/image-engines/flow/inverse-plan.ts'
 import { invert } from '../../../../src/systems/image-engines/flow/invert.ts'
-import { planInverse } from '../../../../src/systems/image-engines/flow/measure.ts'
 
 const [slots, dimension] = [6, 2]
 
@@ -91,9 +91,9 @@ describe('gives what the definition gives', () => {
     [{ kind: 'jacobi', tolerance: 1e-30, iterations: 100 }, slots],
   ])('%j', async (inverse, calls) => {
     const { map, result } = run(gentle, inverse)
-    const { values, iterations, incidents } = await result
+    const { values, iterations, each, incidents } = await result
     expectClose(values, exact(gentle), 1e-6)
-    expect([iterations, map.calls.length, incidents]).toEqual([calls, calls, []])
+    expect([iterations, map.calls.length, each, incidents]).toEqual([calls, calls, [calls, calls, calls], []])
   })
 
   it('to within a tolerance, in fewer calls', async () => {
@@ -113,7 +113,8 @@ it('lets samples that are done rest, whose values do not depend on their company
   // Sample 1 (label 2) does not look at what comes before: two iterations are enough.
   const rule: Rule = (before, noise, label) => (label === 2 ? noise : gentle(before, noise, label))
   const { map, result } = run(rule, { kind: 'jacobi', tolerance: 1e-2, start: 'zeros' })
-  const { values } = await result
+  const { values, each } = await result
+  expect(each[1]).toBe(2)
   expect(map.calls.slice(0, 3).map(({ samples }) => samples)).toEqual([3, 3, 2])
   for (const kind of ['jacobi', 'gauss-seidel-jacobi'] as const) {
     const inverse = { kind, tolerance: 1e-2, start: 'zeros', ...(kind === 'jacobi' ? {} : { segments: 2 }) } as Inverse
@@ -234,12 +235,35 @@ describe('plans', () => {
       { initialGuess: { z: 3, zeros: 2 }, convergenceRanking: 9 },
       { initialGuess: { z: Number.POSITIVE_INFINITY, zeros: Number.POSITIVE_INFINITY }, convergenceRanking: 1 },
     ]
-    expect(planInverse(metrics, { slots: 49, tolerance: 1e-3 })).toEqual([
-      { kind: 'jacobi', tolerance: 1e-3, start: 'z' },
-      { kind: 'gauss-seidel-jacobi', tolerance: 1e-3, start: 'zeros', segments: 7 },
-      { kind: 'jacobi', tolerance: 1e-3, start: 'zeros' },
+    const tolerance = 1e-3
+    expect(candidates(metrics, { slots: 49, tolerance })).toEqual([
+      [{ kind: 'jacobi', tolerance, start: 'z' }],
+      [
+        { kind: 'jacobi', tolerance, start: 'zeros' },
+        { kind: 'gauss-seidel-jacobi', tolerance, start: 'zeros', segments: 7 },
+      ],
+      [{ kind: 'jacobi', tolerance, start: 'zeros' }],
     ])
-    const segments = [64, 12, 7].map((slots) => planInverse(metrics, { slots, tolerance: 1 })[1])
-    expect(segments).toMatchObject([{ segments: 8 }, { segments: 4 }, { segments: 7 }])
+    const tough = (slots: number) => candidates(metrics, { slots, tolerance })[1]!.at(-1)
+    expect([64, 12, 6].map(tough)).toMatchObject([{ segments: 8 }, { segments: 4 }, { segments: 3 }])
+    // Neither one segment nor as many as slots.
+    expect([7, 2].map(tough)).toMatchObject([{ kind: 'jacobi' }, { kind: 'jacobi' }])
+  })
+
+  it('by cost: calls of one sample, arithmetic of many', () => {
+    const trials: Trial[] = [
+      { inverse: { kind: 'sequential' }, iterations: [49, 49] },
+      { inverse: { kind: 'jacobi', tolerance: 1e-3 }, iterations: [6, 10] },
+      { inverse: { kind: 'gauss-seidel-jacobi', segments: 7, tolerance: 1e-3 }, iterations: [20, 22] },
+    ]
+    const best = (rows: number, slotCost: number) => {
+      const costs = trials.map((trial) => costOf(trial, { slots: 49, slotCost, rows }))
+      return trials[costs.indexOf(Math.min(...costs))]!.inverse.kind
+    }
+    expect(best(1, 1e5)).toBe('jacobi')
+    expect(best(1, 2e6)).toBe('gauss-seidel-jacobi')
+    expect(best(256, 1e6)).toBe('sequential')
+    const [sequential, jacobi, segmented] = trials.map((trial) => costOf(trial, { slots: 49, slotCost: 1e6, rows: 2 }))
+    expect([sequential, jacobi, segmented]).toEqual([49 * (16e6 + 2e6), 10 * 16e6 + 8 * 98e6, 22 * (16e6 + 14e6)])
   })
 })
