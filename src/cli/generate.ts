@@ -1,6 +1,8 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { addContext, type ContextFlags } from './context-flags.ts'
+import { givenOptions, optionsAddedBy } from './modality.ts'
 import { anyNumber, notNegative, positive, positiveProbability, probability, seed, threadCount, wholeNumber } from './numbers.ts'
+import { addPictureOptions, type PictureFlags } from './picture-flags.ts'
 
 /** The options of sampling as they were given. */
 export interface SamplingFlags {
@@ -17,8 +19,8 @@ export interface SamplingFlags {
   readonly seed?: number
 }
 
-/** The options of `nextx generate` as they were given; see `GenerateTextOptions`. */
-export interface GenerateFlags extends SamplingFlags, ContextFlags {
+/** The options of `nextx generate` as they were given; see `GenerateTextOptions`, `GenerateImagesOptions`. */
+export interface GenerateFlags extends SamplingFlags, ContextFlags, PictureFlags {
   readonly maxTokens?: number
   readonly stop?: readonly string[]
   readonly topLogprobs?: number
@@ -28,14 +30,32 @@ export interface GenerateFlags extends SamplingFlags, ContextFlags {
   readonly stats?: boolean
 }
 
+const shared = ['temperature', 'topK', 'topP', 'seed']
+
 export function registerGenerate(program: Command): void {
   const command = program
     .command('generate')
-    .summary('continue a text')
-    .description('Continues a text with a language model, token by token as they come.')
+    .summary('continue a text, or draw pictures')
+    .description('Continues a text with a language model, token by token as they come; or draws pictures, step by step.')
     .argument('<model>', 'a model folder, or the name of a model that ships with nextx: stories260K')
     .argument('[prompt]', 'text to continue; - reads it from stdin, as does leaving it out with stdin not a terminal')
-    .option('-n, --max-tokens <count>', 'most tokens to generate (default: as many as the context holds)', wholeNumber(1))
+  const text = optionsAddedBy(command, addTextOptions).filter((name) => !shared.includes(name))
+  command
+    .addOption(new Option('--json', 'print one JSON object at the end').conflicts('echo'))
+    .option('--stats', 'print speed, seed, and log-probability or passes of the network to stderr')
+    .option('--threads <count>', 'threads of one operation (default: the physical cores)', threadCount)
+  const pictures = optionsAddedBy(command, addPictureOptions)
+  command.addHelpText('after', examples).action(async (model: string, prompt: string | undefined, flags: GenerateFlags) => {
+    if (flags.topLogprobs !== undefined && flags.json !== true) command.error("error: option '--top-logprobs' needs '--json'")
+    if (flags.preview === true && flags.json === true)
+      command.error("error: option '--preview' cannot be used with option '--json'")
+    const { generateAction } = await import('./actions/generate.ts')
+    await generateAction(model, prompt, flags, { given: givenOptions(command), own: { text, pictures } })
+  })
+}
+
+function addTextOptions(command: Command): void {
+  command.option('-n, --max-tokens <count>', 'most tokens to generate (default: as many as the context holds)', wholeNumber(1))
   addSampling(command)
   addContext(command)
   command
@@ -45,16 +65,7 @@ export function registerGenerate(program: Command): void {
       collectText,
     )
     .option('--echo', 'print the prompt before what continues it')
-    .addOption(new Option('--json', 'print one JSON object at the end').conflicts('echo'))
     .option('--top-logprobs <count>', 'with --json: also the likeliest tokens of every step', wholeNumber(1))
-    .option('--stats', 'print speed, log-probability and seed to stderr')
-    .option('--threads <count>', 'threads of one operation (default: the physical cores)', threadCount)
-    .addHelpText('after', examples)
-    .action(async (model: string, prompt: string | undefined, flags: GenerateFlags) => {
-      if (flags.topLogprobs !== undefined && flags.json !== true) command.error("error: option '--top-logprobs' needs '--json'")
-      const { generateAction } = await import('./actions/generate.ts')
-      await generateAction(model, prompt, flags)
-    })
 }
 
 export function addSampling(command: Command): void {
@@ -84,7 +95,8 @@ Examples:
   nextx generate stories260K "Once upon a time"
   nextx generate stories260K "Tom and his dog" --temperature 0.8 --top-p 0.9 --seed 7 --stats
   nextx generate my-model - --max-tokens 100 < prompt.txt > continuation.txt
-  nextx generate stories260K "The cat" --temperature 0 --max-tokens 5 --json --top-logprobs 3`
+  nextx generate stories260K "The cat" --temperature 0 --max-tokens 5 --json --top-logprobs 3
+  nextx generate my-pictures --class 3 --n 16 --guidance 2 --seed 1 --out grid.png --scale 4`
 
 export function collectText(text: string, before: readonly string[] = []): string[] {
   if (text === '') throw new InvalidArgumentError('Expected a text that is not empty.')

@@ -1,9 +1,18 @@
-import { DataError } from '../base/errors.ts'
+import { DataError, NextxError } from '../base/errors.ts'
 import { exists } from '../platform/files.ts'
 import { currentFolder, listFolders } from '../platform/folders.ts'
 import { openDevice } from '../platform/index.ts'
 import { packageData } from '../platform/package-data.ts'
-import { type LoadModelOptions, loadModel, type TextModel } from '../systems/index.ts'
+import {
+  type ImageModel,
+  isImageConfig,
+  type LoadModelOptions,
+  loadImageModel,
+  loadModel,
+  type TextModel,
+} from '../systems/index.ts'
+import { readJson } from '../systems/model-files.ts'
+import type { Modality } from './modality.ts'
 import { type Bar, openBar } from './progress.ts'
 
 /**
@@ -26,6 +35,23 @@ async function shippedModels(): Promise<string[]> {
   return models
 }
 
+/**
+ * What a model makes. What cannot be read counts as text, whose loading says what is wrong.
+ * @throws DataError when there is no such model.
+ */
+export async function modalityOf(name: string): Promise<Modality> {
+  return (await isPictureModel(await modelPath(name))) ? 'pictures' : 'text'
+}
+
+async function isPictureModel(path: string): Promise<boolean> {
+  try {
+    return isImageConfig(await readJson(path, 'config.json'))
+  } catch (error) {
+    if (error instanceof NextxError) return false
+    throw error
+  }
+}
+
 /** How a command wants its model. */
 export interface ModelRequest extends Pick<LoadModelOptions, 'weights' | 'context' | 'rotaryScaling' | 'signal'> {
   readonly threads?: number
@@ -38,6 +64,7 @@ export async function withModel<T>(
   work: (model: TextModel) => Promise<T>,
 ): Promise<T> {
   const path = await modelPath(name)
+  if (await isPictureModel(path)) throw new DataError(`the model '${name}' is of pictures`, { expected: 'a language model' })
   const device = await openDevice(threads === undefined ? {} : { threads })
   const bar = openBar('loading', 'MB')
   try {
@@ -53,6 +80,27 @@ export async function withModel<T>(
     }
   } finally {
     bar.close()
+    await device[Symbol.asyncDispose]()
+  }
+}
+
+/** Opens a model of pictures on a device of its own, and closes both when the work is done. */
+export async function withImageModel<T>(
+  name: string,
+  { threads, signal }: Pick<ModelRequest, 'threads' | 'signal'>,
+  work: (model: ImageModel) => Promise<T>,
+): Promise<T> {
+  const path = await modelPath(name)
+  const device = await openDevice(threads === undefined ? {} : { threads })
+  try {
+    const model = await loadImageModel(path, { device })
+    try {
+      signal?.throwIfAborted()
+      return await work(model)
+    } finally {
+      await model[Symbol.asyncDispose]()
+    }
+  } finally {
     await device[Symbol.asyncDispose]()
   }
 }

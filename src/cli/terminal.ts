@@ -35,6 +35,13 @@ export function writeJsonLine(value: unknown): void {
   process.stdout.write(`${JSON.stringify(value)}\n`)
 }
 
+/** A picture of lines, which takes the place of a former one where the terminal allows it. `former`: how many lines that has. */
+export function writeFrame(lines: readonly string[], former: number): void {
+  const up = process.stdout.isTTY && former > 0 ? `\u001b[${former}A` : ''
+  const rest = process.stdout.isTTY ? '\u001b[K' : ''
+  process.stdout.write(`${up}${lines.map((line) => `${line}${rest}\n`).join('')}`)
+}
+
 /** A line on stderr. */
 export function note(text: string): void {
   process.stderr.write(`${text}\n`)

@@ -78,7 +78,8 @@ export async function generateCodes(model: ImageModel, options: GenerateImagesOp
   return last!.values
 }
 
-function labelsOf({ classes, network }: ImageModel, wanted: GenerateImagesOptions['classes'], count?: number): Int32Array {
+/** A label for each of `count` pictures; `network.classes` where no class is wanted. Throws OptionError on classes that the model does not have. */
+export function labelsOf({ classes, network }: ImageModel, wanted: GenerateImagesOptions['classes'], count?: number): Int32Array {
   const list = wanted === undefined ? [] : Array.isArray(wanted) ? wanted : [wanted as string | number]
   if (list.length > 1 && count !== undefined && count !== list.length)
     throw new OptionError(`${list.length} classes for ${count} pictures`, { expected: 'one class, or one for each picture' })

@@ -50,6 +50,7 @@ export {
 export { type QuantizeTextOptions, quantizeText, textCalibration } from './quantize-text.ts'
 export { loadSystem, systemForConfig, systemIds } from './registry.ts'
 export { type LoadRwkv7Options, loadRwkv7, type Rwkv7Model } from './rwkv7-model.ts'
+export { type ImageScore, type ScoreImagesOptions, scoreImages } from './score-images.ts'
 export type { WeightsOption } from './stored-weights.ts'
 export type { LanguageModel, TextSystem } from './system.ts'
 export { readTextData, type TextData, type TextDataOptions, type TokenizerChoice } from './text-data.ts'

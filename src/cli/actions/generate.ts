@@ -1,4 +1,5 @@
 import process from 'node:process'
+import { OptionError } from '../../base/errors.ts'
 import type { TextTokenizer } from '../../base/model.ts'
 import {
   type FinishReason,
@@ -12,9 +13,11 @@ import { contextOf } from '../context-flags.ts'
 import { interruptible } from '../exit.ts'
 import { decimals, thousands } from '../format.ts'
 import type { GenerateFlags } from '../generate.ts'
-import { withModel } from '../model.ts'
+import { type GivenOptions, refuseForeign } from '../modality.ts'
+import { modalityOf, withModel } from '../model.ts'
 import { readStdin } from '../stdin.ts'
 import { note, styled, write, writeJson } from '../terminal.ts'
+import { drawSeed } from './draw-seed.ts'
 
 /** What was generated so far. */
 interface Generated {
@@ -27,7 +30,22 @@ interface Generated {
 }
 
 /** `nextx generate`. */
-export async function generateAction(name: string, promptArgument: string | undefined, flags: GenerateFlags): Promise<void> {
+export async function generateAction(
+  name: string,
+  prompt: string | undefined,
+  flags: GenerateFlags,
+  { given, own }: GivenOptions,
+): Promise<void> {
+  const modality = await modalityOf(name)
+  refuseForeign(given, own, modality, `the model '${name}'`)
+  if (modality === 'text') return generateTextAction(name, prompt, flags)
+  if (prompt !== undefined)
+    throw new OptionError(`a prompt is for text, and the model '${name}' is of pictures`, { fix: 'say what to draw with --class' })
+  const { generatePicturesAction } = await import('./generate-pictures.ts')
+  return generatePicturesAction(name, flags)
+}
+
+async function generateTextAction(name: string, promptArgument: string | undefined, flags: GenerateFlags): Promise<void> {
   await interruptible(async (signal) => {
     const prompt = await readPrompt(promptArgument, signal)
     await withModel(name, { ...flags, ...contextOf(flags), signal }, async (model) => {
@@ -51,11 +69,6 @@ async function readPrompt(argument: string | undefined, signal: AbortSignal): Pr
   const piped = argument === undefined && process.stdin.isTTY !== true
   if (argument !== '-' && !piped) return argument ?? ''
   return (await readStdin('the prompt', signal)).replace(/\r?\n$/, '')
-}
-
-/** Short enough to be typed again. */
-function drawSeed(): number {
-  return crypto.getRandomValues(new Uint32Array(1))[0]!
 }
 
 /** What the library takes of them. */

@@ -11,6 +11,7 @@ import {
   gather,
   type Inputs,
   int32,
+  matmul,
   mean,
   multiply,
   negate,
@@ -46,6 +47,30 @@ export function idsLoss(network: IdsNetwork, inputs: Traced): Tensor {
   const weights = channelsOf(network).flatMap(({ target, weight }) => [...weight].filter((_, slot) => target[slot]! >= 0))
   const total = weights.reduce((all, weight) => all + weight, 0) * network.vocabulary.length
   return negate(divide(mean(idsLogProb(network, inputs)), total))
+}
+
+/**
+ * Exact log p of a sample's ids, in nats: `[batch]`. Where several channels predict a value, it is that of the weighted mean of their logits, from
+ * which values are drawn.
+ */
+export function exactLogProb(network: IdsNetwork, inputs: Traced): Tensor {
+  const channels = channelsOf(network)
+  if (channels.length === 1) return idsLogProb(network, inputs)
+  const logits = planReadout(network, inputs).logits!
+  const width = network.vocabulary.reduce((all, size) => all + size, 0)
+  const perValue = channels.map((channel, index) =>
+    matmul(valuesOfSlots(channel, valueCount(network)), slice(logits, -1, index * width, (index + 1) * width)),
+  )
+  const joined = perValue.reduce((a, b) => add(a, b))
+  return sum(slotLogProb(network.vocabulary, joined, inputs.values!), -1)
+}
+
+/** What each slot counts for each value that it predicts, `[1, value, slot]`. */
+function valuesOfSlots({ target, weight }: Channel, values: number): Tensor {
+  const slots = target.length
+  const shares = new Float32Array(values * slots)
+  for (const [slot, value] of target.entries()) if (value >= 0) shares[value * slots + slot] = weight[slot]!
+  return constant(shares, [1, values, slots])
 }
 
 /** Σ log p of a sample's ids, in nats, over channels, slots and codes, weighted as the plan has it: `[batch]`. */

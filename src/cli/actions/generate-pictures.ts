@@ -1,0 +1,162 @@
+import process from 'node:process'
+import { OptionError } from '../../base/errors.ts'
+import type { Pictures } from '../../base/pictures.ts'
+import { encodePng, pictureGrid } from '../../formats/index.ts'
+import { writeFileAtomic } from '../../platform/files.ts'
+import {
+  type GenerateImagesOptions,
+  generateImages,
+  type ImageModel,
+  openImageCoder,
+  type SampleOptions,
+  type SampleStep,
+} from '../../systems/index.ts'
+import { interruptible } from '../exit.ts'
+import { decimals, thousands } from '../format.ts'
+import type { GenerateFlags } from '../generate.ts'
+import { flagOf } from '../modality.ts'
+import { withImageModel } from '../model.ts'
+import { openBar } from '../progress.ts'
+import { note, oneLine, styled, writeJson } from '../terminal.ts'
+import { drawSeed } from './draw-seed.ts'
+import { openPictureScreen, type PictureScreen } from './picture-screen.ts'
+
+/** One step, as `--json` prints it. */
+interface StepFacts {
+  readonly step: number
+  /** Values of all pictures that are settled after it. */
+  readonly settled: number
+  /** Since the start. */
+  readonly seconds: number
+}
+
+interface Drawn {
+  readonly pictures: Pictures
+  readonly steps: readonly StepFacts[]
+  readonly seed: number
+}
+
+/** `nextx generate` with a model of pictures. */
+export async function generatePicturesAction(name: string, flags: GenerateFlags): Promise<void> {
+  const screen = flags.json === true ? undefined : openPictureScreen(flags.preview)
+  refuseNoPlace(flags, screen)
+  await interruptible(async (signal) => {
+    await withImageModel(name, { ...flags, signal }, async (model) => {
+      const options = imageOptions(model, flags)
+      const drawn = await draw(model, { ...options, seed: flags.seed ?? drawSeed(), signal }, screen)
+      if (flags.out !== undefined) await writeGrid(drawn.pictures, flags, flags.out)
+      const { backbone, head } = model.sampler.evaluations
+      if (flags.stats === true) note(styled('dim', statsOf(drawn, { backbone, head }), process.stderr))
+      if (flags.json === true) writeJson(summary(model, drawn, options, flags))
+      else if (flags.out !== undefined) note(`wrote ${oneLine(flags.out)}`)
+    })
+  })
+}
+
+/** Before the model is read. */
+function refuseNoPlace({ out, columns, scale }: GenerateFlags, screen: PictureScreen | undefined): void {
+  if (out === undefined && screen === undefined)
+    throw new OptionError('there is no terminal to show the pictures on', { fix: 'give a file with --out <file.png>' })
+  if (out !== undefined && !/\.png$/i.test(out))
+    throw new OptionError(`--out ${JSON.stringify(out)} is no PNG file`, { expected: 'a name that ends with .png' })
+  if (out === undefined && (columns !== undefined || scale !== undefined))
+    throw new OptionError('--columns and --scale are of a file, and there is none', { fix: 'give one with --out <file.png>' })
+}
+
+const samplingNames = [
+  'guidance',
+  'temperature',
+  'topK',
+  'topP',
+  'steps',
+  'innerSteps',
+  'method',
+  'choiceTemperature',
+] as const satisfies readonly (keyof SampleOptions & keyof GenerateFlags)[]
+
+/** What the library takes of the flags. Throws OptionError on those that the model's method does not take. */
+function imageOptions(model: ImageModel, flags: GenerateFlags): Omit<GenerateImagesOptions, 'seed' | 'signal'> {
+  const given = samplingNames.filter((name) => flags[name] !== undefined)
+  const taken = samplingNames.filter((name) => model.sampler.options.includes(name))
+  const unknown = given.find((name) => !taken.includes(name))
+  if (unknown !== undefined) {
+    throw new OptionError(`${model.system.id} does not take ${flagOf(unknown)}`, {
+      expected: `of these: ${taken.map(flagOf).join(', ') || 'none'}`,
+    })
+  }
+  const classes = classesOf(model, flags)
+  return {
+    ...Object.fromEntries(given.map((name) => [name, flags[name]])),
+    ...(classes && { classes }),
+    count: flags.n ?? Math.max(1, classes?.length ?? 0),
+  }
+}
+
+/** Classes by name, or by label; several take turns. */
+function classesOf({ classes }: ImageModel, { class: wanted, n }: GenerateFlags): (string | number)[] | undefined {
+  if (wanted === undefined) return undefined
+  const each = wanted.map((name) => (!classes.includes(name) && /^\d{1,9}$/.test(name) ? Number(name) : name))
+  return Array.from({ length: n ?? each.length }, (_, i) => each[i % each.length]!)
+}
+
+async function draw(model: ImageModel, options: GenerateImagesOptions, screen: PictureScreen | undefined): Promise<Drawn> {
+  const bar = openBar('drawing', 'steps')
+  const coder = openImageCoder(model.tokenizer, { device: model.device })
+  const steps: StepFacts[] = []
+  const start = performance.now()
+  const decode = ({ values, known }: SampleStep) =>
+    coder.decode(values, { known, ...(options.signal && { signal: options.signal }) })
+  let last: SampleStep | undefined
+  try {
+    for await (const each of generateImages(model, options)) {
+      last = each
+      const settled = each.known.reduce((sum, one) => sum + one, 0)
+      steps.push({ step: each.step, settled, seconds: (performance.now() - start) / 1000 })
+      if (screen === undefined) bar.show(each.step, each.steps)
+      else screen.show(await decode(each), `step ${each.step} of ${each.steps}`)
+    }
+    return { pictures: await decode(last!), steps, seed: options.seed }
+  } finally {
+    bar.close()
+    await coder[Symbol.asyncDispose]()
+  }
+}
+
+const gap = 2
+
+async function writeGrid(pictures: Pictures, { columns, scale }: GenerateFlags, out: string): Promise<void> {
+  const grid = pictureGrid(pictures, { gap, ...(columns !== undefined && { columns }), ...(scale !== undefined && { scale }) })
+  await writeFileAtomic(out, encodePng(grid))
+}
+
+type Evaluations = ImageModel['sampler']['evaluations']
+
+function statsOf({ pictures, steps, seed }: Drawn, { backbone, head }: Evaluations): string {
+  const { seconds } = steps.at(-1)!
+  const passes = `${thousands(backbone)} passes of the network${head > 0 ? `, ${thousands(head)} of its head` : ''}`
+  return [
+    `${thousands(pictures.count)} ${pictures.count === 1 ? 'picture' : 'pictures'} in ${decimals(seconds, 2)} s, ${thousands(steps.length)} steps`,
+    passes,
+    `seed ${seed}`,
+  ].join('\n')
+}
+
+function summary(
+  model: ImageModel,
+  { pictures, steps, seed }: Drawn,
+  { classes }: { readonly classes?: unknown },
+  flags: GenerateFlags,
+) {
+  const { backbone, head } = model.sampler.evaluations
+  const { count, channels, height, width } = pictures
+  return {
+    ...(flags.out !== undefined && { out: flags.out }),
+    pictures: count,
+    size: { channels, height, width },
+    ...(classes !== undefined && { classes }),
+    seed,
+    steps,
+    seconds: steps.at(-1)!.seconds,
+    evaluations: { backbone, head },
+  }
+}
