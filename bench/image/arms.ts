@@ -55,7 +55,13 @@ export const arms: Readonly<Record<string, ImageArm>> = {
     sampling: { innerSteps: 20, guidance: 1.5 },
   },
   mar: { system: 'mar', tokenizer: 'vae', options: { ...sizes }, sampling: { steps: 12, innerSteps: 25 } },
-  flowar: { system: 'flowar', tokenizer: 'vae', options: { ...sizes }, sampling: { innerSteps: 20 } },
+  flowar: {
+    system: 'flowar',
+    tokenizer: 'pyramid',
+    // 7×7 latents have no doubling scales.
+    options: { ...sizes, headWidth: 128, headLayers: 2, free: true },
+    sampling: { innerSteps: 20, guidance: 1.5 },
+  },
   starflow: { system: 'starflow', tokenizer: 'patches', options: { width: 128, heads: 4, layers: [1, 1, 1, 1, 4] } },
   'starflow-digits': {
     system: 'starflow',
