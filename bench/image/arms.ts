@@ -59,7 +59,7 @@ export const arms: Readonly<Record<string, ImageArm>> = {
     system: 'flowar',
     tokenizer: 'pyramid',
     // 7×7 latents have no doubling scales.
-    options: { ...sizes, headWidth: 128, headLayers: 2, free: true },
+    options: { ...sizes, headWidth: 64, headLayers: 2, free: true },
     sampling: { innerSteps: 20, guidance: 1.5 },
   },
   starflow: { system: 'starflow', tokenizer: 'patches', options: { width: 128, heads: 4, layers: [1, 1, 1, 1, 4] } },
