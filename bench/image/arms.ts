@@ -15,10 +15,58 @@ export interface ImageArm {
 }
 
 /** Held the same for all arms unless an arm says otherwise: updates, pictures of each, highest rate. */
-export const recipe = { steps: 4000, batch: 32, learningRate: 2e-3 }
+export const recipe = { steps: 1400, batch: 32, learningRate: 2e-3 }
+
+/** Sizes of the networks that are compared: about as many parameters each. */
+const sizes = { width: 96, layers: 4, heads: 4 }
 
 /** All arms by name. */
 export const arms: Readonly<Record<string, ImageArm>> = {
-  raster: { system: 'elm', tokenizer: 'vq', sampling: { guidance: 1.5 } },
-  nar: { system: 'nar', tokenizer: 'vq', sampling: { guidance: 1.5 } },
+  raster: { system: 'elm', tokenizer: 'vq', options: sizes, sampling: { guidance: 1.5 } },
+  'raster-bae': { system: 'elm', tokenizer: 'bae', options: sizes, sampling: { guidance: 1.5 } },
+  nar: { system: 'nar', tokenizer: 'vq', options: sizes, sampling: { guidance: 1.5 } },
+  maskgit: { system: 'maskgit', tokenizer: 'vq', options: sizes, sampling: { guidance: 1.5, steps: 8 } },
+  'maskgit-unrated': {
+    system: 'maskgit',
+    tokenizer: 'vq',
+    options: { ...sizes, rateCondition: false },
+    sampling: { guidance: 1.5, steps: 8 },
+  },
+  var: { system: 'var', tokenizer: 'residual', options: sizes, sampling: { guidance: 1.5 } },
+  'var-digits': { system: 'var', tokenizer: 'residual', data: 'digits', options: sizes, sampling: { guidance: 1.5 } },
+  flexvar: { system: 'flexvar', tokenizer: 'latest', options: sizes, sampling: { guidance: 1.5 } },
+  nfig: { system: 'nfig', tokenizer: 'band', options: sizes, sampling: { guidance: 1.5 } },
+  xar: {
+    system: 'xar',
+    tokenizer: 'vae',
+    options: { ...sizes, unit: 'cell', groups: [7, 1] },
+    sampling: { innerSteps: 20, guidance: 1.5 },
+  },
+  'xar-clean': {
+    system: 'xar',
+    tokenizer: 'vae',
+    options: { ...sizes, unit: 'cell', groups: [7, 1], context: 'clean' },
+    sampling: { innerSteps: 20, guidance: 1.5 },
+  },
+  'xar-image': {
+    system: 'xar',
+    tokenizer: 'vae',
+    options: { ...sizes, unit: 'image' },
+    sampling: { innerSteps: 20, guidance: 1.5 },
+  },
+  mar: { system: 'mar', tokenizer: 'vae', options: { ...sizes }, sampling: { steps: 12, innerSteps: 25 } },
+  flowar: {
+    system: 'flowar',
+    tokenizer: 'pyramid',
+    // 7×7 latents have no doubling scales.
+    options: { ...sizes, headWidth: 64, headLayers: 2, free: true },
+    sampling: { innerSteps: 20, guidance: 1.5 },
+  },
+  starflow: { system: 'starflow', tokenizer: 'patches', options: { width: 128, heads: 4, layers: [1, 1, 1, 1, 4] } },
+  'starflow-digits': {
+    system: 'starflow',
+    tokenizer: 'patches',
+    data: 'digits',
+    options: { width: 128, heads: 4, layers: [1, 1, 1, 1, 4] },
+  },
 }

@@ -1,13 +1,14 @@
 import { arms } from './arms.ts'
-import { armOutcome } from './train-arm.ts'
+import { armOutcome, trainedArm } from './train-arm.ts'
 
-// tsx bench/image/run-arm.ts <arm> <seed> [--quick]: trains and judges one arm, unless runs/ has it. Benchmarks then find it there.
+// tsx bench/image/run-arm.ts <arm> <seed> [--quick] [--train-only]: trains and judges one arm, unless runs/ has it. Benchmarks find it there.
 
 const [name = '', seed = '', ...flags] = process.argv.slice(2)
 const arm = Object.hasOwn(arms, name) ? arms[name] : undefined
-if (arm === undefined || !/^\d+$/.test(seed) || flags.some((flag) => flag !== '--quick')) {
-  console.error(`usage: run-arm <${Object.keys(arms).join('|')}> <seed> [--quick]`)
+if (arm === undefined || !/^\d+$/.test(seed) || flags.some((flag) => flag !== '--quick' && flag !== '--train-only')) {
+  console.error(`usage: run-arm <${Object.keys(arms).join('|')}> <seed> [--quick] [--train-only]`)
   process.exit(2)
 }
-const { arm: _, ...outcome } = await armOutcome(name, arm, Number(seed), flags.includes('--quick'))
+const run = flags.includes('--train-only') ? trainedArm : armOutcome
+const { arm: _, ...outcome } = await run(name, arm, Number(seed), flags.includes('--quick'))
 console.log(JSON.stringify({ name, ...outcome }))

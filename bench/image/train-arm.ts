@@ -20,8 +20,8 @@ import { openPictureJudge, type PictureScores } from '../lib/picture-metrics.ts'
 import { type ImageArm, recipe } from './arms.ts'
 import { labelledCodes, openArmDevice, pictureSet, runs, tokenizer } from './setup.ts'
 
-/** What training and judging an arm with one seed gave. */
-export interface ArmOutcome extends PictureScores {
+/** What training an arm with one seed gave. */
+export interface TrainedArm {
   readonly arm: ImageArm
   readonly seed: number
   readonly parameters: number
@@ -29,10 +29,14 @@ export interface ArmOutcome extends PictureScores {
   readonly validationLoss: number
   readonly trainingSeconds: number
   readonly trainedPicturesPerSecond: number
+  readonly machine: string
+}
+
+/** What its samples are worth. */
+export interface ArmOutcome extends TrainedArm, PictureScores {
   readonly judged: number
   /** Of the classifiers on held-out pictures. */
   readonly ceiling: number
-  readonly machine: string
 }
 
 /** Fewer updates and samples, for a look under a minute. */
@@ -48,50 +52,60 @@ function folderOf(name: string, seed: number, quick: boolean): string {
   return `${runs}arms/${name}-${seed}${quick ? '-quick' : ''}`
 }
 
-/** The outcome of an arm: from `runs` where it was trained with these settings before, else trained now. */
-export async function armOutcome(name: string, arm: ImageArm, seed: number, quick: boolean): Promise<ArmOutcome> {
-  const file = `${folderOf(name, seed, quick)}.json`
-  if (existsSync(file)) {
-    const kept = JSON.parse(readFileSync(file, 'utf8')) as ArmOutcome
-    if (JSON.stringify(kept.arm) === JSON.stringify(arm)) return kept
-  }
-  const outcome = await trainArm(name, arm, seed, quick)
-  writeFileSync(file, `${JSON.stringify(outcome, null, 2)}\n`)
-  return outcome
+/** An arm trained: from `runs` where it was trained with these settings before, else now. Its model lies beside. */
+export function trainedArm(name: string, arm: ImageArm, seed: number, quick: boolean): Promise<TrainedArm> {
+  return keptOr(`${folderOf(name, seed, quick)}.trained.json`, { ...arm, sampling: undefined }, () =>
+    trainArm(name, arm, seed, quick),
+  )
 }
 
-/** The model that `armOutcome` trained. */
+/** An arm trained and judged: from `runs` where that was done with these settings before, else now. */
+export async function armOutcome(name: string, arm: ImageArm, seed: number, quick: boolean): Promise<ArmOutcome> {
+  const trained = await trainedArm(name, arm, seed, quick)
+  return keptOr(`${folderOf(name, seed, quick)}.judged.json`, { arm, trained }, async () => {
+    return { ...trained, arm, ...(await judgeArm(name, arm, seed, quick)) }
+  })
+}
+
+/** What a file has, if it was made with these settings; else what `make` gives, which it then keeps. */
+async function keptOr<T>(file: string, settings: object, make: () => Promise<T>): Promise<T> {
+  const wanted = JSON.stringify(settings)
+  if (existsSync(file)) {
+    const kept = JSON.parse(readFileSync(file, 'utf8')) as { readonly settings: object; readonly result: T }
+    if (JSON.stringify(kept.settings) === wanted) return kept.result
+  }
+  const result = await make()
+  writeFileSync(file, `${JSON.stringify({ settings, result }, null, 2)}\n`)
+  return result
+}
+
+/** The model that `trainedArm` trained. */
 export function armModel(name: string, seed: number, quick: boolean, device: Device): Promise<ImageModel> {
   return loadImageModel(folderOf(name, seed, quick), { device })
 }
 
-async function trainArm(name: string, arm: ImageArm, seed: number, quick: boolean): Promise<ArmOutcome> {
-  const { steps: share, samples } = quick ? quickly : whole
-  const device = await openArmDevice()
+async function trainArm(name: string, arm: ImageArm, seed: number, quick: boolean): Promise<TrainedArm> {
+  await using device = await openArmDevice()
   const set = await pictureSet(arm.data ?? 'fashion')
   const made = await tokenizer(arm.tokenizer, arm.data ?? 'fashion', set, device)
   const system = await loadImageSystem(arm.system)
   const { classes } = set.train
-  const model = await createImageModel({ system, options: arm.options ?? {}, tokenizer: made, classes, device, seed })
-  const steps = Math.ceil((arm.steps ?? recipe.steps) * share)
+  await using model = await createImageModel({ system, options: arm.options ?? {}, tokenizer: made, classes, device, seed })
+  const steps = Math.ceil((arm.steps ?? recipe.steps) * (quick ? quickly : whole).steps)
   const trained = await trainModel(model, set, arm, steps, seed)
   mkdirSync(`${runs}arms`, { recursive: true })
   await saveImageModel(model, folderOf(name, seed, quick))
+  return { arm, seed, parameters: parameterCount(model.network), ...trained, machine: cpus()[0]!.model }
+}
+
+async function judgeArm(name: string, arm: ImageArm, seed: number, quick: boolean) {
+  await using device = await openArmDevice()
+  await using model = await armModel(name, seed, quick, device)
+  const set = await pictureSet(arm.data ?? 'fashion')
   await using judge = await openPictureJudge(set, { device, folder: `${runs}judges` })
-  const scores = await judge.score(await drawn(model, classes, samples, arm.sampling))
-  const outcome = {
-    arm,
-    seed,
-    parameters: parameterCount(model.network),
-    ...trained,
-    ...scores,
-    judged: samples,
-    ceiling: judge.heldOut.accuracy,
-    machine: cpus()[0]!.model,
-  }
-  await model[Symbol.asyncDispose]()
-  await device[Symbol.asyncDispose]()
-  return outcome
+  const { samples } = quick ? quickly : whole
+  const scores = await judge.score(await drawn(model, set.train.classes, samples, arm.sampling))
+  return { ...scores, judged: samples, ceiling: judge.heldOut.accuracy }
 }
 
 async function trainModel(model: ImageModel, set: PictureSet, arm: ImageArm, steps: number, seed: number) {

@@ -32,6 +32,7 @@ const schema = v.looseObject({
   given: v.optional(v.looseObject({})),
   signal: v.optional(v.instance(AbortSignal)),
   guidance: v.optional(v.union([nonNegative, callable])),
+  guidanceHigh: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(1))),
   guidanceSpace: v.optional(v.picklist(['eps', 'hidden'])),
   temperature: v.optional(nonNegative),
   steps: v.optional(wholeNumber(1)),

@@ -5,6 +5,7 @@ import type { ImageSystem } from './image-system.ts'
 const loaders: Readonly<Record<string, () => Promise<{ readonly default: ImageSystem }>>> = {
   elm: () => import('./image/elm.ts'),
   flexvar: () => import('./image/flexvar.ts'),
+  flowar: () => import('./image/flowar.ts'),
   mar: () => import('./image/mar.ts'),
   maskgit: () => import('./image/maskgit.ts'),
   nar: () => import('./image/nar.ts'),

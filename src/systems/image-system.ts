@@ -82,6 +82,8 @@ export type ScaleSchedule = readonly (number | readonly [height: number, width: 
 
 export interface SampleOptions {
   readonly guidance?: GuidanceScale
+  /** Guidance counts at times up to this only; 1 is pure noise. Default 0.9. */
+  readonly guidanceHigh?: number
   /** Where a head that is iterated is guided: in each ε that it says (the default), or once in the hidden states that it is given. */
   readonly guidanceSpace?: 'eps' | 'hidden'
   readonly temperature?: number

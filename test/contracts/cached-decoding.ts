@@ -29,7 +29,9 @@ export async function cachedAgainstWhole(network: PlanNetwork, model: ImageModel
   let worst = 0
   const { plan } = network
   for (const { feed, predict, commit } of stepsOf(plan)) {
-    const outputs = await stepper.step(knownBefore(network, feeds, feed.start), feed, { commit: commit.end > commit.start })
+    // Noisy slots are fed with what they predict, as it is before it is known.
+    const fed = feeds.noisy === undefined ? { name: 'values', until: feed.start } : { name: 'noisy', until: feed.end }
+    const outputs = await stepper.step(knownBefore(network, feeds, fed), feed, { commit: commit.end > commit.start })
     for (const [name, found] of Object.entries(outputs)) {
       const width = expected[name]!.data.length / (batch * plan.length)
       for (let slot = predict.start; slot < predict.end; slot++) {
@@ -58,14 +60,18 @@ function randomFeeds(network: PlanNetwork, { tokenizer: { unit }, network: { cla
   return Object.fromEntries(entries) as Record<string, Int32Array | Float32Array>
 }
 
-/** Feeds with values at 0 that slots from `slot` on predict. */
-function knownBefore({ plan }: PlanNetwork, feeds: Record<string, Int32Array | Float32Array>, slot: number) {
-  const open = new Set(channelsOf(plan).flatMap(({ target }) => [...target.subarray(slot)]))
-  for (const { target } of channelsOf(plan)) for (const value of target.subarray(0, slot)) open.delete(value)
+/** Feeds with values at 0, in the input `name`, that slots from `until` on predict. */
+function knownBefore(
+  { plan }: PlanNetwork,
+  feeds: Record<string, Int32Array | Float32Array>,
+  { name, until }: { readonly name: string; readonly until: number },
+) {
+  const open = new Set(channelsOf(plan).flatMap(({ target }) => [...target.subarray(until)]))
+  for (const { target } of channelsOf(plan)) for (const value of target.subarray(0, until)) open.delete(value)
   const count = Math.max(...channelsOf(plan).flatMap(({ target }) => [...target])) + 1
-  const values = feeds.values!.slice()
+  const values = feeds[name]!.slice()
   const width = values.length / (batch * count)
   for (let sample = 0; sample < batch; sample++)
     for (const value of open) if (value >= 0) values.fill(0, (sample * count + value) * width, (sample * count + value + 1) * width)
-  return { ...feeds, values } as Readonly<Record<string, FeedValue>>
+  return { ...feeds, [name]: values } as Readonly<Record<string, FeedValue>>
 }

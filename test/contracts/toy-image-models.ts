@@ -3,7 +3,7 @@ import { loadImageSystem } from '../../src/systems/image-registry.ts'
 import type { ImageSystem, SampleOptions } from '../../src/systems/image-system.ts'
 import type { LabelledCodes } from '../../src/systems/image-task.ts'
 import type { CarryKind, ImageTokenizer } from '../../src/tokenizers/index.ts'
-import { patchCodes, toyPatches } from './toy-patches.ts'
+import { patchCodes, pyramidCodes, toyPatches, toyPyramid } from './toy-patches.ts'
 import { ThresholdTokenizer, thresholdCodes, toyPictures } from './toy-pictures.ts'
 import { ShadesTokenizer, shadeCodes } from './toy-scales.ts'
 
@@ -59,6 +59,11 @@ const patches = {
   codes: (pictures: LabelledPictures) => ({ codes: patchCodes(pictures), labels: pictures.labels }),
 }
 
+const pyramids = {
+  tokenizer: toyPyramid,
+  codes: (pictures: LabelledPictures) => ({ codes: pyramidCodes(pictures), labels: pictures.labels }),
+}
+
 /** Masked networks are fed whole at every step. */
 const uncached = { skip: { 'cached decoding = full mask': 'nothing is cached: every step feeds all slots' } } as const
 
@@ -69,6 +74,11 @@ const toys: Readonly<Record<string, Toy>> = {
   maskgit: { ...thresholds, ...uncached, options: { width: 32, layers: 2, heads: 2 } },
   'maskgit compressed': { ...thresholds, ...uncached, options: { width: 32, layers: 2, heads: 2, compress: 2 } },
   flexvar: { ...shades(rising, 'latest'), options: { width: 32, layers: 2, heads: 2 } },
+  flowar: {
+    ...pyramids,
+    options: { width: 32, layers: 2, heads: 1, headWidth: 32, headLayers: 1 },
+    sampling: { innerSteps: 6 },
+  },
   mar: {
     ...patches,
     ...uncached,
@@ -87,6 +97,12 @@ const toys: Readonly<Record<string, Toy>> = {
   },
   var: { ...shades(doubling, 'residual'), options: { width: 32, layers: 2, heads: 2 } },
   xar: { ...patches, options: { width: 32, layers: 2, heads: 2, groups: [2, 1] }, sampling: { innerSteps: 6 } },
+  'xar clean': {
+    ...patches,
+    options: { width: 32, layers: 2, heads: 2, unit: 'subsample', context: 'clean' },
+    sampling: { innerSteps: 6 },
+    skip: { 'cached decoding = full mask': 'what is kept are copies, not what is fed; it has a test of its own' },
+  },
 }
 
 export const toyNames: readonly string[] = Object.keys(toys)

@@ -1,6 +1,6 @@
 import type { CodeBatch } from '../../src/base/codes.ts'
 import { type LabelledPictures, pictureValues } from '../../src/base/pictures.ts'
-import { type ImageTokenizer, patches } from '../../src/tokenizers/index.ts'
+import { type ImageTokenizer, patches, pyramid } from '../../src/tokenizers/index.ts'
 
 /** 4×4 pictures as four vectors: the pixels of 2×2 patches. */
 export function toyPatches(): ImageTokenizer {
@@ -16,4 +16,27 @@ export function patchCodes(pictures: LabelledPictures): CodeBatch {
     return pixels[picture * 16 + y * 4 + x]!
   })
   return { kind: 'vectors', dimension: 4, layout: toyPatches().layout, count: pictures.count, data }
+}
+
+/** 4×4 pictures as their pixels, averaged to 1×1 and 2×2, and as they are. */
+export function toyPyramid(): ImageTokenizer {
+  return pyramid({ base: patches({ picture: { channels: 1, height: 4, width: 4 }, size: 1 }).toJSON(), scales: [1, 2, 4] })
+}
+
+/** What that tokenizer makes of pictures, on the host. */
+export function pyramidCodes(pictures: LabelledPictures): CodeBatch {
+  const pixels = pictureValues(pictures, Int32Array.from(pictures.labels.keys()))
+  const data = Array.from({ length: pictures.count }, (_, picture) => {
+    const own = [...pixels.subarray(picture * 16, picture * 16 + 16)]
+    const mean = (places: number[]) => places.reduce((sum, place) => sum + own[place]!, 0) / places.length
+    const quarters = [0, 2, 8, 10].map((corner) => mean([corner, corner + 1, corner + 4, corner + 5]))
+    return [mean([...own.keys()]), ...quarters, ...own]
+  })
+  return {
+    kind: 'vectors',
+    dimension: 1,
+    layout: toyPyramid().layout,
+    count: pictures.count,
+    data: Float32Array.from(data.flat()),
+  }
 }

@@ -6,21 +6,15 @@ import type { SampleOptions } from '../image-system.ts'
 export interface FlowSolver {
   /** The values at time 0 of group `group` of `groups`, both from 0. Throws NonFiniteError naming group and step. */
   solve(field: FieldCall, noise: Float32Array, group: number, groups: number): Promise<Float32Array>
-  /** Scale of the first noise. */
-  readonly temperature: number
 }
 
 const methods = ['euler', 'heun', 'ab2'] as const
 
 /** Reads the options of a solver. Throws OptionError on a method that follows no flow; on a schedule that gives no step count, `solve` does. */
-export function flowSolver(
-  { method = 'euler', innerSteps = 25, temperature = 1 }: SampleOptions,
-  signal: AbortSignal | undefined,
-): FlowSolver {
+export function flowSolver({ method = 'euler', innerSteps = 25 }: SampleOptions, signal: AbortSignal | undefined): FlowSolver {
   const known = methods.find((name) => name === method)
   if (known === undefined) throw new OptionError(`method is ${method}`, { expected: methods.join(', ') })
   return {
-    temperature,
     async solve(field, noise, group, groups) {
       const steps = typeof innerSteps === 'function' ? innerSteps(group, groups) : innerSteps
       const called: FieldCall = (values, time, step) => named(`step ${step + 1} of ${steps}`, () => field(values, time, step))

@@ -1,7 +1,6 @@
 import { type CodeBatch, countValues } from '../../base/codes.ts'
 import { DataError, MismatchError } from '../../base/errors.ts'
 import type { Layout } from '../../base/model.ts'
-import type { Rng } from '../../base/rng.ts'
 import type { ImageTokenizer } from '../../tokenizers/index.ts'
 
 /** What a network's values are: vectors on a layout. */
@@ -27,11 +26,13 @@ const leastDeviation = 0.5
 const mostDeviation = 2
 
 /**
- * Throws DataError unless numbers of vectors deviate by 0.5 to 2: the noise of flows and diffusions has deviation 1, and beside it values of another
- * scale are lost, or it beside them.
+ * Throws DataError unless the numbers of the last part, the finest, deviate by 0.5 to 2: the noise of flows and diffusions has deviation 1, and beside
+ * it values of another scale are lost, or it beside them.
  */
-export function checkScaled({ data }: CodeBatch): void {
-  const deviation = deviationOf(data)
+export function checkScaled({ data, layout, count }: CodeBatch): void {
+  const row = data.length / count
+  const first = Math.round(row * (1 - countValues({ parts: layout.parts.slice(-1) }) / countValues(layout)))
+  const deviation = deviationOf(data, (i) => i % row >= first)
   if (deviation >= leastDeviation && deviation <= mostDeviation) return
   const fix = deviation > 0 ? `multiply them by ${(1 / deviation).toPrecision(3)}, or ` : ''
   throw new DataError(`values have a standard deviation of ${deviation.toPrecision(3)}`, {
@@ -40,20 +41,13 @@ export function checkScaled({ data }: CodeBatch): void {
   })
 }
 
-function deviationOf(data: ArrayLike<number>): number {
-  let [sum, squares] = [0, 0]
+function deviationOf(data: ArrayLike<number>, counts: (place: number) => boolean): number {
+  let [sum, squares, count] = [0, 0, 0]
   for (let i = 0; i < data.length; i++) {
+    if (!counts(i)) continue
     sum += data[i]!
     squares += data[i]! ** 2
+    count++
   }
-  const mean = sum / data.length
-  return Math.sqrt(Math.max(0, squares / data.length - mean ** 2))
-}
-
-/** Standard normal noise for every number of every sample, each from that sample's own generator: `[sample, value, number]`. */
-export function noiseOfSamples({ layout, dimension }: VectorTraits, rngs: readonly Rng[]): Float32Array {
-  const size = countValues(layout) * dimension
-  const noise = new Float32Array(rngs.length * size)
-  for (const [sample, rng] of rngs.entries()) rng.fillNormal(noise.subarray(sample * size, (sample + 1) * size))
-  return noise
+  return Math.sqrt(Math.max(0, squares / count - (sum / count) ** 2))
 }
