@@ -5,7 +5,7 @@ import { type LabelledPictures, selectPictures } from 'nextx/data'
 import { initialize } from 'nextx/nn'
 import type { Device } from 'nextx/platform'
 import { encodePictures, imageTokenizerTask, type LabelledCodes, loadImageTokenizer, saveImageTokenizer } from 'nextx/systems'
-import { bae, type ImageTokenizer, multiScale, patches, vae, vq } from 'nextx/tokenizers'
+import { bae, type ImageTokenizer, multiScale, patches, pyramid, vae, vq } from 'nextx/tokenizers'
 import { adamw, cosine, fit } from 'nextx/train'
 import { digits, fashionMnist, type PictureSet } from '../lib/picture-data.ts'
 
@@ -46,13 +46,14 @@ const steps = 500
 const width = 16
 
 /** Tokenizers that several arms share: 7×7 latents of 28×28 pictures. */
-const recipes = {
+export const recipes = {
   vq: { make: () => vq({ picture, width, codes: 256, dimension: 8 }), steps },
   bae: { make: () => bae({ picture, width, bits: 12, split: 2 }), steps },
   residual: { make: () => multiScale({ picture, width, codes: 256, dimension: 8, scales: [1, 2, 3, 5, 7] }), steps },
   latest: { make: () => multiScale({ picture, width, codes: 256, dimension: 8, scales: [1, 2, 3, 5, 7], carry: 'latest' }), steps },
   band: { make: () => multiScale({ picture, width, codes: 256, dimension: 8, scales: [1, 3, 5, 7], carry: 'band' }), steps },
   vae: { make: () => vae({ picture, width, channels: 4 }), steps },
+  pyramid: { make: () => pyramid({ base: vae({ picture, width, channels: 4 }).toJSON(), scales: [1, 2, 4, 7] }), steps },
   patches: { make: () => patches({ picture, size: 4 }), steps: 0 },
 } satisfies Record<string, TokenizerRecipe>
 

@@ -54,7 +54,9 @@ function folderOf(name: string, seed: number, quick: boolean): string {
 
 /** An arm trained: from `runs` where it was trained with these settings before, else now. Its model lies beside. */
 export function trainedArm(name: string, arm: ImageArm, seed: number, quick: boolean): Promise<TrainedArm> {
-  return keptOr(`${folderOf(name, seed, quick)}.trained.json`, { ...arm, sampling: undefined }, () => trainArm(name, arm, seed, quick))
+  return keptOr(`${folderOf(name, seed, quick)}.trained.json`, { ...arm, sampling: undefined }, () =>
+    trainArm(name, arm, seed, quick),
+  )
 }
 
 /** An arm trained and judged: from `runs` where that was done with these settings before, else now. */
