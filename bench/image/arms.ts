@@ -15,7 +15,7 @@ export interface ImageArm {
 }
 
 /** Held the same for all arms unless an arm says otherwise: updates, pictures of each, highest rate. */
-export const recipe = { steps: 1200, batch: 32, learningRate: 2e-3 }
+export const recipe = { steps: 1000, batch: 32, learningRate: 2e-3 }
 
 /** Sizes of the networks that are compared: about as many parameters each. */
 const sizes = { width: 96, layers: 4, heads: 4 }
@@ -39,26 +39,29 @@ export const arms: Readonly<Record<string, ImageArm>> = {
   xar: {
     system: 'xar',
     tokenizer: 'vae',
-    steps: 800,
     options: { ...sizes, unit: 'cell', groups: [7, 1] },
     sampling: { innerSteps: 20, guidance: 1.5 },
   },
   'xar-clean': {
     system: 'xar',
     tokenizer: 'vae',
-    steps: 800,
     options: { ...sizes, unit: 'cell', groups: [7, 1], context: 'clean' },
     sampling: { innerSteps: 20, guidance: 1.5 },
   },
   'xar-image': {
     system: 'xar',
     tokenizer: 'vae',
-    steps: 800,
     options: { ...sizes, unit: 'image' },
     sampling: { innerSteps: 20, guidance: 1.5 },
   },
-  mar: { system: 'mar', tokenizer: 'vae', steps: 800, options: { ...sizes }, sampling: { steps: 12, innerSteps: 25 } },
-  flowar: { system: 'flowar', tokenizer: 'pyramid', steps: 1000, options: { ...sizes, free: true }, sampling: { innerSteps: 20 } },
+  mar: { system: 'mar', tokenizer: 'vae', options: { ...sizes }, sampling: { steps: 12, innerSteps: 25 } },
+  flowar: {
+    system: 'flowar',
+    tokenizer: 'pyramid',
+    // 7×7 latents have no doubling scales.
+    options: { ...sizes, headWidth: 64, headLayers: 2, free: true },
+    sampling: { innerSteps: 20, guidance: 1.5 },
+  },
   starflow: { system: 'starflow', tokenizer: 'patches', options: { width: 128, heads: 4, layers: [1, 1, 1, 1, 4] } },
   'starflow-digits': {
     system: 'starflow',

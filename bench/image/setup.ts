@@ -2,7 +2,7 @@ import { existsSync, mkdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { createRng, openDevice } from 'nextx'
 import { type LabelledPictures, selectPictures } from 'nextx/data'
-import { initialize } from 'nextx/nn'
+import { initialize, namedVariables, readVariables, writeVariables } from 'nextx/nn'
 import type { Device } from 'nextx/platform'
 import { encodePictures, imageTokenizerTask, type LabelledCodes, loadImageTokenizer, saveImageTokenizer } from 'nextx/systems'
 import { bae, type ImageTokenizer, multiScale, patches, pyramid, vae, vq } from 'nextx/tokenizers'
@@ -53,14 +53,15 @@ export const recipes = {
   latest: { make: () => multiScale({ picture, width, codes: 256, dimension: 8, scales: [1, 2, 3, 5, 7], carry: 'latest' }), steps },
   band: { make: () => multiScale({ picture, width, codes: 256, dimension: 8, scales: [1, 3, 5, 7], carry: 'band' }), steps },
   vae: { make: () => vae({ picture, width, channels: 4 }), steps },
-  pyramid: { make: () => pyramid({ base: vae({ picture, width, channels: 4 }).toJSON(), scales: [1, 2, 4, 7] }), steps },
   patches: { make: () => patches({ picture, size: 4 }), steps: 0 },
 } satisfies Record<string, TokenizerRecipe>
 
-export type TokenizerName = keyof typeof recipes
+/** `pyramid`: the latents of `vae` at several sizes. */
+export type TokenizerName = keyof typeof recipes | 'pyramid'
 
 /** A trained tokenizer, from `runs` if it was trained before. */
 export async function tokenizer(name: TokenizerName, data: DataName, set: PictureSet, device: Device): Promise<ImageTokenizer> {
+  if (name === 'pyramid') return pyramidOf(await tokenizer('vae', data, set, device))
   const { make, steps }: TokenizerRecipe = recipes[name]
   const folder = `${runs}tokenizers/${data}-${name}`
   if (steps > 0 && existsSync(folder)) return loadImageTokenizer(folder)
@@ -76,6 +77,13 @@ export async function tokenizer(name: TokenizerName, data: DataName, set: Pictur
   })
   mkdirSync(`${runs}tokenizers`, { recursive: true })
   await saveImageTokenizer(made, folder)
+  return made
+}
+
+async function pyramidOf(base: ImageTokenizer): Promise<ImageTokenizer> {
+  const made = pyramid({ base: base.toJSON(), scales: [1, 2, 4, 7] })
+  const weights = await readVariables(namedVariables(base))
+  await writeVariables(namedVariables(made), new Map([...weights].map(([key, tensor]) => [`base.${key}`, tensor])))
   return made
 }
 

@@ -14,6 +14,7 @@ import { valueCount } from './choose-codes.ts'
 import { MarSampler, type MaskedVectorNetwork } from './mar-sampler.ts'
 import { drawKnown } from './mask-feed.ts'
 import { MaskedBackbone, maskedEntries } from './masked-backbone.ts'
+import { checkScaled } from './vectors.ts'
 
 export const marSchema = v.strictObject({
   ...maskedEntries,
@@ -105,6 +106,10 @@ export class MarNetwork implements MaskedVectorNetwork, ImageNetwork {
     const masked = subtract(1, known)
     const errors = this.head.loss(this.hidden(inputs), values, { noise, timestep })
     return { total: divide(sum(multiply(errors, masked)), sum(masked)) }
+  }
+
+  checkSamples(samples: CodeBatch): void {
+    checkScaled(samples)
   }
 
   openSampler(device: Device): MarSampler {
