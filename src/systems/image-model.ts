@@ -71,7 +71,7 @@ class OpenImageModel implements ImageModel {
     readonly device: Device,
     readonly network: ImageNetwork = system.build(options, { tokenizer, classes: classes.length }),
   ) {
-    nameVariables(modelModule(this))
+    nameVariables(imageModule(this))
   }
 
   get sampler(): ImageSampler {
@@ -87,7 +87,7 @@ class OpenImageModel implements ImageModel {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.refresh()
-    await disposeModule(modelModule(this))
+    await disposeModule(imageModule(this))
   }
 }
 
@@ -100,13 +100,13 @@ export async function createImageModel(given: CreateImageModelOptions): Promise<
   const { system, options, tokenizer, classes = [], device, seed } = given
   const model = new OpenImageModel(system, system.readOptions(options), tokenizer, classes, device)
   await initialize(model.network, createRng(seed).fold('weights'))
-  nameVariables(modelModule(model))
+  nameVariables(imageModule(model))
   return model
 }
 
 /** Writes a model folder, tokenizer included, that `loadImageModel` reads back. It changes as a whole. Throws DataError when it cannot be written. */
 export async function saveImageModel(model: ImageModel, folder: string): Promise<void> {
-  await saveModule(folder, modelModule(model), imageModelFiles(model))
+  await saveModule(folder, imageModule(model), imageModelFiles(model))
 }
 
 /** The files that belong to a model besides its weights. */
@@ -129,11 +129,11 @@ export async function loadImageModel(folder: string, { device }: { readonly devi
   const system = await loadImageSystem(config.system)
   const tokenizer = buildImageTokenizer(config.tokenizer)
   const model = new OpenImageModel(system, system.readOptions(config.options), tokenizer, config.classes, device)
-  await loadModule(folder, modelModule(model))
+  await loadModule(folder, imageModule(model))
   return model
 }
 
 /** Network and tokenizer, under the names that files have for them. */
-function modelModule({ network, tokenizer }: Pick<ImageModel, 'network' | 'tokenizer'>) {
+export function imageModule({ network, tokenizer }: Pick<ImageModel, 'network' | 'tokenizer'>) {
   return { network, tokenizer }
 }

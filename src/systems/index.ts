@@ -22,6 +22,7 @@ export {
   createImageModel,
   type ImageModel,
   imageModelFiles,
+  imageModule,
   isImageConfig,
   loadImageModel,
   saveImageModel,

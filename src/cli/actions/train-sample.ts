@@ -1,6 +1,8 @@
+import process from 'node:process'
 import { DataError } from '../../base/errors.ts'
 import { generateText } from '../../decode/index.ts'
 import type { TextData, TextModel } from '../../systems/index.ts'
+import { styled, withoutControls } from '../terminal.ts'
 import type { TrainFlags } from '../train.ts'
 
 /** Draws texts from a model in training. */
@@ -21,6 +23,13 @@ export function sampler(model: TextModel, data: TextData, flags: TrainFlags, sig
   const prompt = flags.samplePrompt ?? (tokenizer.startToken === undefined ? tokenizer.decode([data.validation[0]!]) : '')
   refuseUnfit(model, prompt)
   return { prompt, draw: () => draw(model, prompt, flags.seed, signal) }
+}
+
+/** A sample as lines above the bar. */
+export function sampleLines(text: string): string[] {
+  return withoutControls(text)
+    .split('\n')
+    .map((line) => styled('dim', `  | ${line}`, process.stderr))
 }
 
 function refuseUnfit({ tokenizer, network }: TextModel, prompt: string): void {

@@ -16,6 +16,7 @@ import {
   type Schedule,
   wsd,
 } from '../../train/index.ts'
+import type { Modality } from '../modality.ts'
 import type { TokenizerFlag, TrainFlags } from '../train.ts'
 
 /** The folder of a run's checkpoints: beside the model, as a model's folder holds nothing else. */
@@ -30,8 +31,18 @@ export async function tokenizerChoice(flag: TokenizerFlag): Promise<TokenizerCho
   return isJsonObject(file) && 'kind' in file ? loadTokenizer(file as TokenizerFile) : tokenizerFromHuggingFace(file)
 }
 
+/** Sequences or pictures per batch, where nothing is said. */
+const usualBatch: Readonly<Record<Modality, number>> = { text: 16, pictures: 32 }
+
+export function batchOf({ batch }: TrainFlags, modality: Modality): number {
+  return batch ?? usualBatch[modality]
+}
+
 /** @throws OptionError on an unknown preset. */
-export function checkPreset({ id, presets }: TextSystem, preset: string): void {
+export function checkPreset(
+  { id, presets }: { readonly id: string; readonly presets: Readonly<Record<string, unknown>> },
+  preset: string,
+): void {
   if (Object.hasOwn(presets, preset)) return
   throw new OptionError(`the system ${id} has no preset '${preset}'`, { expected: `one of ${Object.keys(presets).join(', ')}` })
 }
@@ -41,13 +52,24 @@ export function modelOptions({ presets }: TextSystem, { vocabularySize }: TextTo
   return { ...(presets[preset] as object), vocabularySize, ...(context !== undefined && { context }) }
 }
 
+/** The rate that suits a model of one width; others take it in inverse proportion to theirs. */
+export interface UsualRate {
+  readonly rate: number
+  readonly width: number
+}
+
+export const usualRates: Readonly<Record<Modality, UsualRate>> = {
+  text: { rate: 0.003, width: 128 },
+  pictures: { rate: 0.002, width: 96 },
+}
+
 /** What `fit` takes of the flags, for a model of that width. */
-export function fitOptions(flags: TrainFlags, width: number): Omit<FitOptions, 'device'> {
+export function fitOptions(flags: TrainFlags, width: number, usual: UsualRate = usualRates.text): Omit<FitOptions, 'device'> {
   const { steps, clip, accumulate, ema: decay, resume, log } = flags
   const validateEvery = flags.validateEvery ?? Math.max(1, Math.round(steps / 10))
   return {
     steps,
-    learningRate: scheduleOf(flags, flags.learningRate ?? usualRate(flags.optimizer, width)),
+    learningRate: scheduleOf(flags, flags.learningRate ?? usualRate(flags.optimizer, width, usual)),
     optimizer: optimizerOf(flags),
     clip,
     accumulate,
@@ -62,8 +84,8 @@ export function fitOptions(flags: TrainFlags, width: number): Omit<FitOptions, '
 }
 
 /** Wider models take smaller steps; the sign of a momentum is a longer step than AdamW's. */
-function usualRate(optimizer: TrainFlags['optimizer'], width: number): number {
-  return (0.003 * 128) / width / (optimizer === 'lion' ? 5 : 1)
+function usualRate(optimizer: TrainFlags['optimizer'], width: number, usual: UsualRate): number {
+  return (usual.rate * usual.width) / width / (optimizer === 'lion' ? 5 : 1)
 }
 
 function scheduleOf({ schedule, steps, warmup = Math.min(100, Math.floor(steps / 20)) }: TrainFlags, peak: number): Schedule {

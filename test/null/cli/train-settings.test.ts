@@ -84,7 +84,7 @@ test('the rest is handed on', async () => {
 
 test('tokenizers and files', async () => {
   const { data, tokenizer } = await flagsOf('a', 'b', '--data', '!c')
-  expect([data, tokenizer]).toEqual([['x.txt', 'a', 'b', '!c'], 'characters'])
+  expect([data, tokenizer]).toEqual([['x.txt', 'a', 'b', '!c'], undefined])
   const parse = async (text: string) => (await flagsOf('--tokenizer', text)).tokenizer
   expect([await parse('bytes'), await parse('bpe:512'), await parse('t.json')]).toEqual(['bytes', { bpe: 512 }, { path: 't.json' }])
 })

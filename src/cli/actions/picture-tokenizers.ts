@@ -1,0 +1,107 @@
+import { DataError, OptionError } from '../../base/errors.ts'
+import type { PictureSize } from '../../base/pictures.ts'
+import { createRng } from '../../base/rng.ts'
+import { initialize } from '../../nn/index.ts'
+import { exists } from '../../platform/files.ts'
+import { loadImageTokenizer } from '../../systems/index.ts'
+import { bae, type ImageTokenizer, multiScale, patches, pyramid, vae, vq } from '../../tokenizers/index.ts'
+import type { TokenizerFlag } from '../train.ts'
+
+/** A tokenizer for each system, as `--tokenizer` names it. */
+export const usualTokenizers: Readonly<Record<string, string>> = {
+  elm: 'vq',
+  flexvar: 'multi-scale:latest',
+  flowar: 'pyramid',
+  mar: 'vae',
+  maskgit: 'vq',
+  nar: 'vq',
+  nfig: 'multi-scale:band',
+  starflow: 'patches',
+  var: 'multi-scale',
+  xar: 'vae',
+}
+
+/** Makes a tokenizer for pictures of a size, from what follows the colon. */
+type Recipe = (picture: PictureSize, argument: string | undefined) => ImageTokenizer
+
+const recipes: Readonly<Record<string, Recipe>> = {
+  vq: (picture, codes) => vq({ ...networkOf(picture), codes: whole(codes, 256), dimension: 8 }),
+  bae: (picture, bits) => bae({ ...networkOf(picture), bits: whole(bits, 12), split: whole(bits, 12) % 2 === 0 ? 2 : 1 }),
+  vae: (picture, channels) => vae({ ...networkOf(picture), channels: whole(channels, 4) }),
+  'multi-scale': (picture, carry = 'residual') => {
+    if (carry !== 'residual' && carry !== 'latest' && carry !== 'band')
+      throw new OptionError(`--tokenizer multi-scale:${carry}`, { expected: 'residual, latest or band after the colon' })
+    const network = networkOf(picture)
+    return multiScale({ ...network, codes: 256, dimension: 8, scales: scalesOf(picture, network.downsample), carry })
+  },
+  pyramid: (picture, channels) => {
+    const network = networkOf(picture)
+    const base = vae({ ...network, channels: whole(channels, 4) }).toJSON()
+    return pyramid({ base, scales: scalesOf(picture, network.downsample) })
+  },
+  patches: (picture, size) => patches({ picture, size: whole(size, 4) }),
+}
+
+/**
+ * The tokenizer that a flag names, with first weights or those of its folder; without one, that of the system.
+ * @throws OptionError on a name that is none, DataError or MismatchError when the pictures are not for it.
+ */
+export async function pictureTokenizer(
+  flag: TokenizerFlag | undefined,
+  { system, picture, seed }: { readonly system: string; readonly picture: PictureSize; readonly seed: number },
+): Promise<{ readonly tokenizer: ImageTokenizer; readonly trained: boolean }> {
+  const name = flag === undefined ? (usualTokenizers[system] ?? 'vq') : nameOf(flag)
+  const [kind, argument] = name.split(':') as [string, string?]
+  const recipe = Object.hasOwn(recipes, kind) ? recipes[kind] : undefined
+  if (recipe === undefined) {
+    if (await exists(name)) return { tokenizer: await loadImageTokenizer(name), trained: true }
+    throw new OptionError(`there is no tokenizer of pictures '${name}'`, {
+      expected: `one of ${Object.keys(recipes).join(', ')}, or the folder of a trained one`,
+    })
+  }
+  const tokenizer = recipe(picture, argument)
+  await initialize(tokenizer, createRng(seed).fold('tokenizer'))
+  return { tokenizer, trained: tokenizer.losses === undefined }
+}
+
+function nameOf(flag: TokenizerFlag): string {
+  if (typeof flag === 'object' && 'path' in flag) return flag.path
+  throw new OptionError(`--tokenizer ${typeof flag === 'string' ? flag : `bpe:${flag.bpe}`} is for text`, {
+    expected: `for pictures one of ${Object.keys(recipes).join(', ')}, or the folder of a trained one`,
+  })
+}
+
+function whole(text: string | undefined, usual: number): number {
+  if (text === undefined) return usual
+  if (/^\d{1,6}$/.test(text)) return Number(text)
+  throw new OptionError(`--tokenizer: ${JSON.stringify(text)} after the colon`, { expected: 'a whole number' })
+}
+
+/** Least side of a grid of latents, where pictures allow it. */
+const leastSide = 7
+
+/** The most pixels to a latent that leave a grid worth modelling. Throws DataError on sides that cannot be halved. */
+function networkOf(picture: PictureSize) {
+  const { height, width } = picture
+  const fitting = ([8, 4, 2] as const).filter((each) => height % each === 0 && width % each === 0)
+  const downsample = fitting.find((each) => Math.min(height, width) / each >= leastSide) ?? fitting.at(-1)
+  if (downsample === undefined) {
+    throw new DataError(`pictures of ${height} × ${width} pixels for a tokenizer that halves them`, {
+      expected: 'even sides',
+      fix: 'give another --size',
+    })
+  }
+  return { picture, downsample }
+}
+
+const mostScales = 5
+
+/** Grids of sides that grow by about the same factor, from one value to all. */
+function scalesOf({ height, width }: PictureSize, downsample: number): (readonly [number, number])[] {
+  const grid = [height / downsample, width / downsample] as const
+  const longest = Math.max(...grid)
+  const count = Math.min(mostScales, longest)
+  const sides = Array.from({ length: count }, (_, k) => Math.round(longest ** (k / Math.max(1, count - 1))))
+  const scaled = (side: number) => grid.map((all) => Math.max(1, Math.round((all * side) / longest))) as [number, number]
+  return [...new Set(sides)].map(scaled)
+}
