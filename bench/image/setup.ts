@@ -46,7 +46,7 @@ const steps = 500
 const width = 16
 
 /** Tokenizers that several arms share: 7×7 latents of 28×28 pictures. */
-const recipes = {
+export const recipes = {
   vq: { make: () => vq({ picture, width, codes: 256, dimension: 8 }), steps },
   bae: { make: () => bae({ picture, width, bits: 12, split: 2 }), steps },
   residual: { make: () => multiScale({ picture, width, codes: 256, dimension: 8, scales: [1, 2, 3, 5, 7] }), steps },
