@@ -24,6 +24,7 @@ export const usualTokenizers: Readonly<Record<string, UsualTokenizer>> = {
   flexvar: { name: 'multi-scale:latest' },
   // Grids rarely have sides that double all the way.
   flowar: { name: 'pyramid', options: { free: true } },
+  himar: { name: 'pivots' },
   mar: { name: 'vae' },
   maskgit: { name: 'vq' },
   nar: { name: 'vq' },
@@ -53,6 +54,12 @@ const recipes: Readonly<Record<string, Recipe>> = {
     const network = networkOf(picture)
     const base = vae({ ...network, channels: whole(channels, 4) }).toJSON()
     return pyramid({ base, scales: scalesOf(picture, network.downsample) })
+  },
+  pivots: (picture, channels) => {
+    const network = networkOf(picture)
+    const full = [picture.height, picture.width].map((side) => side / network.downsample) as [number, number]
+    const half = full.map((side) => Math.max(1, Math.round(side / 2))) as [number, number]
+    return pyramid({ base: vae({ ...network, channels: whole(channels, 4) }).toJSON(), scales: [half, full] })
   },
   patches: (picture, size) => patches({ picture, size: whole(size, 4) }),
 }
