@@ -5,7 +5,7 @@ export const bench = pictureBench({
   title: 'ELM: the raster baseline, vector-quantised tokens',
   cards: ['150'],
   arms: ['raster'],
-  seeds: [1, 2, 3],
+  seeds: [1, 2],
   timed: {
     raster: { arm: 'raster' },
     'raster, linear guidance': { arm: 'raster', sampling: { guidance: guidanceScale('linear', 1.5) } },
