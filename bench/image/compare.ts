@@ -1,23 +1,94 @@
 import { generateCodes, type ImageModel, type SampleOptions } from 'nextx/systems'
-import type { Gate, Metric } from '../lib/result.ts'
+import type { Bench, Findings, Gate, Metric } from '../lib/result.ts'
 import { summarise } from '../lib/statistics.ts'
-import { arms } from './arms.ts'
+import { arms, recipe } from './arms.ts'
 import { openArmDevice } from './setup.ts'
 import { type ArmOutcome, armModel, armOutcome } from './train-arm.ts'
 
+export type Timings = Readonly<Record<string, Timing>>
+
 export type Outcomes = Readonly<Record<string, readonly ArmOutcome[]>>
 
-/** Seeds of the trainings. */
-export const seeds = [1, 2, 3]
-
 /** Every arm with every seed, one after another: what `runs` has is taken from there. */
-export async function outcomesOf(names: readonly string[], quick: boolean): Promise<Outcomes> {
+async function outcomesOf(names: readonly string[], seeds: readonly number[], quick: boolean): Promise<Outcomes> {
   const all: Record<string, ArmOutcome[]> = {}
   for (const name of names) {
     all[name] = []
-    for (const seed of quick ? seeds.slice(0, 1) : seeds) all[name].push(await armOutcome(name, arms[name]!, seed, quick))
+    for (const seed of seeds) all[name].push(await armOutcome(name, arms[name]!, seed, quick))
   }
   return all
+}
+
+/** What a comparison found; its gates read it. */
+export interface Found {
+  readonly outcomes: Outcomes
+  /** At batch 1 and 16. */
+  readonly one: Timings
+  readonly many: Timings
+}
+
+export interface Comparison {
+  readonly title: string
+  readonly cards: readonly string[]
+  /** Arms to train and judge. */
+  readonly arms: readonly string[]
+  /** Seeds of the trainings. Default: 1. */
+  readonly seeds?: readonly number[]
+  /** Ways of sampling whose speed is measured. Default: every arm as it is judged. */
+  readonly timed?: Readonly<Record<string, TimedArm>>
+  /** Ratios of time, by name: the first arm's over the second's. */
+  readonly ratios?: Readonly<Record<string, readonly [string, string]>>
+  readonly gates: (found: Found) => readonly Gate[] | Promise<readonly Gate[]>
+  readonly notes: readonly string[]
+}
+
+/** A benchmark that trains and judges arms, times their samplers in turn, and holds them to a card. */
+export function pictureBench(comparison: Comparison): Bench {
+  const { title, cards, arms: names, ratios = {}, notes } = comparison
+  const timed = comparison.timed ?? Object.fromEntries(names.map((arm) => [arm, { arm }]))
+  return {
+    title,
+    cards,
+    async run({ quick }): Promise<Findings> {
+      const seeds = quick ? [1] : (comparison.seeds ?? [1])
+      const outcomes = await outcomesOf(names, seeds, quick)
+      const one = await timings(timed, { batch: 1, rounds: quick ? 2 : 5, quick })
+      const many = await timings(timed, { batch: 16, rounds: quick ? 2 : 3, quick })
+      const trained = Object.entries(outcomes).map(([name, each]) => [name, outcomeMetrics(each)] as const)
+      const speeds = Object.keys(timed).map(
+        (name) => [name, { ...timingMetrics(one[name]!, 1), ...timingMetrics(many[name]!, 16) }] as const,
+      )
+      return {
+        arms: merged([...trained, ...speeds]),
+        ratios: Object.fromEntries(
+          Object.entries(ratios).flatMap(([name, [a, b]]) => [
+            [`${name}, batch 1`, ratioOf(one[a]!, one[b]!)],
+            [`${name}, batch 16`, ratioOf(many[a]!, many[b]!)],
+          ]),
+        ),
+        gates: await comparison.gates({ outcomes, one, many }),
+        notes: [...notes, ...notesOf(outcomes, seeds)],
+        seeds,
+        versions: { 'onnxruntime-node': '1.30.0' },
+      }
+    },
+  }
+}
+
+function merged(parts: readonly (readonly [string, Record<string, Metric>])[]): Record<string, Record<string, Metric>> {
+  const all: Record<string, Record<string, Metric>> = {}
+  for (const [name, metrics] of parts) all[name] = { ...all[name], ...metrics }
+  return all
+}
+
+function notesOf(outcomes: Outcomes, seeds: readonly number[]): string[] {
+  const { steps, batch } = recipe
+  const judged = Object.values(outcomes)[0]?.[0]?.judged
+  const few = seeds.length === 1 ? ['one seed: differences of FD64 and ACC may be chance'] : []
+  return [
+    `28×28 pictures, the first 30,000 of Fashion-MNIST for training; ${steps} updates of ${batch} unless the arm says otherwise; judged on ${judged} samples`,
+    ...few,
+  ]
 }
 
 export function metric(values: readonly number[], unit: string): Metric {
@@ -57,11 +128,11 @@ export interface Timing {
 export async function timings(
   timed: Readonly<Record<string, TimedArm>>,
   { batch, rounds, quick }: { readonly batch: number; readonly rounds: number; readonly quick: boolean },
-): Promise<Readonly<Record<string, Timing>>> {
+): Promise<Timings> {
   await using device = await openArmDevice()
   const models = new Map<string, ImageModel>()
   const found: Record<string, { secondsPerPicture: number[]; backboneCalls: number; headCalls: number }> = {}
-  for (const [name, { arm }] of Object.entries(timed)) models.set(name, await armModel(arm, seeds[0]!, quick, device))
+  for (const [name, { arm }] of Object.entries(timed)) models.set(name, await armModel(arm, 1, quick, device))
   for (let round = -1; round < rounds; round++) {
     for (const [name, { arm, sampling }] of Object.entries(timed)) {
       const drawn = await timedDraw(models.get(name)!, batch, round, { ...arms[arm]!.sampling, ...sampling })
@@ -105,21 +176,20 @@ export function gate(name: string, got: number, want: `${'≤' | '≥'} ${number
   return { name, want, got: got.toPrecision(4), pass: want.startsWith('≤') ? got <= limit : got >= limit, hard }
 }
 
+/** The median distance of an arm over its seeds. */
+export function distanceOf({ outcomes }: Found, arm: string): number {
+  return medianOf(outcomes[arm]!.map(({ frechetDistance }) => frechetDistance))
+}
+
+/** The median accuracy of an arm over its seeds, in percent. */
+export function accuracyOf({ outcomes }: Found, arm: string): number {
+  return 100 * medianOf(outcomes[arm]!.map(({ accuracy }) => accuracy))
+}
+
 export function medianOf(values: readonly number[]): number {
   return summarise(values).median
 }
 
 export function ratioOf(a: Timing, b: Timing) {
   return summarise(a.secondsPerPicture.map((seconds, i) => seconds / b.secondsPerPicture[i]!))
-}
-
-/** `true` when the medians of two arms' distances differ by more than twice the deviation between seeds. */
-export function beyondNoise(a: readonly ArmOutcome[], b: readonly ArmOutcome[]): boolean {
-  const values = (outcomes: readonly ArmOutcome[]) => outcomes.map(({ frechetDistance }) => frechetDistance)
-  const deviation = (list: readonly number[]) => {
-    const mean = list.reduce((sum, x) => sum + x, 0) / list.length
-    return Math.sqrt(list.reduce((sum, x) => sum + (x - mean) ** 2, 0) / Math.max(1, list.length - 1))
-  }
-  const [first, second] = [values(a), values(b)]
-  return Math.abs(medianOf(first) - medianOf(second)) > 2 * Math.max(deviation(first), deviation(second))
 }

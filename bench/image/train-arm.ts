@@ -17,7 +17,7 @@ import {
 import { adamw, cosine, fit } from 'nextx/train'
 import type { PictureSet } from '../lib/picture-data.ts'
 import { openPictureJudge, type PictureScores } from '../lib/picture-metrics.ts'
-import { type ImageArm, recipe } from './arms.ts'
+import { arms, type ImageArm, recipe } from './arms.ts'
 import { labelledCodes, openArmDevice, pictureSet, runs, tokenizer } from './setup.ts'
 
 /** What training an arm with one seed gave. */
@@ -101,10 +101,20 @@ async function trainArm(name: string, arm: ImageArm, seed: number, quick: boolea
 async function judgeArm(name: string, arm: ImageArm, seed: number, quick: boolean) {
   await using device = await openArmDevice()
   await using model = await armModel(name, seed, quick, device)
-  const set = await pictureSet(arm.data ?? 'fashion')
-  await using judge = await openPictureJudge(set, { device, folder: `${runs}judges` })
-  const { samples } = quick ? quickly : whole
-  const scores = await judge.score(await drawn(model, set.train.classes, samples, arm.sampling))
+  return judged(model, arm, quick ? quickly.samples : whole.samples)
+}
+
+/** What samples of a trained arm are worth when they are drawn in another way. */
+export async function judgedSampling(name: string, seed: number, sampling: SampleOptions): Promise<PictureScores> {
+  await using device = await openArmDevice()
+  await using model = await armModel(name, seed, false, device)
+  return judged(model, { ...arms[name]!, sampling }, whole.samples)
+}
+
+async function judged(model: ImageModel, { data = 'fashion', sampling }: ImageArm, samples: number) {
+  const set = await pictureSet(data)
+  await using judge = await openPictureJudge(set, { device: model.device, folder: `${runs}judges` })
+  const scores = await judge.score(await drawn(model, set.train.classes, samples, sampling))
   return { ...scores, judged: samples, ceiling: judge.heldOut.accuracy }
 }
 

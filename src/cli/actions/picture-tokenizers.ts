@@ -7,33 +7,48 @@ import { loadImageTokenizer } from '../../systems/index.ts'
 import { bae, type ImageTokenizer, multiScale, patches, pyramid, vae, vq } from '../../tokenizers/index.ts'
 import type { TokenizerFlag } from '../train.ts'
 
-/** A tokenizer for each system, as `--tokenizer` names it. */
-export const usualTokenizers: Readonly<Record<string, string>> = {
-  elm: 'vq',
-  flexvar: 'multi-scale:latest',
-  flowar: 'pyramid',
-  himar: 'pivots',
-  mar: 'vae',
-  maskgit: 'vq',
-  nar: 'vq',
-  nfig: 'multi-scale:band',
-  starflow: 'patches',
-  var: 'multi-scale',
-  xar: 'vae',
+/** Whether sides of grids must be even or odd. */
+type Parity = 'even' | 'odd'
+
+/** What a system is trained with unless told otherwise. */
+interface UsualTokenizer {
+  /** As `--tokenizer` names it. */
+  readonly name: string
+  readonly sides?: Parity
+  /** Of the system, besides those of its presets. */
+  readonly options?: Readonly<Record<string, unknown>>
+}
+
+export const usualTokenizers: Readonly<Record<string, UsualTokenizer>> = {
+  elm: { name: 'vq' },
+  flexvar: { name: 'multi-scale:latest' },
+  // Grids rarely have sides that double all the way.
+  flowar: { name: 'pyramid', options: { free: true } },
+  himar: { name: 'pivots' },
+  mar: { name: 'vae' },
+  maskgit: { name: 'vq' },
+  nar: { name: 'vq' },
+  nfig: { name: 'multi-scale:band' },
+  starflow: { name: 'patches' },
+  var: { name: 'multi-scale' },
+  // Two cells by two.
+  xar: { name: 'vae', sides: 'even' },
 }
 
 /** Makes a tokenizer for pictures of a size, from what follows the colon. */
-type Recipe = (picture: PictureSize, argument: string | undefined) => ImageTokenizer
+type Recipe = (picture: PictureSize, argument: string | undefined, sides?: Parity) => ImageTokenizer
 
 const recipes: Readonly<Record<string, Recipe>> = {
   vq: (picture, codes) => vq({ ...networkOf(picture), codes: whole(codes, 256), dimension: 8 }),
   bae: (picture, bits) => bae({ ...networkOf(picture), bits: whole(bits, 12), split: whole(bits, 12) % 2 === 0 ? 2 : 1 }),
-  vae: (picture, channels) => vae({ ...networkOf(picture), channels: whole(channels, 4) }),
+  vae: (picture, channels, sides) => vae({ ...networkOf(picture, sides), channels: whole(channels, 4) }),
   'multi-scale': (picture, carry = 'residual') => {
     if (carry !== 'residual' && carry !== 'latest' && carry !== 'band')
       throw new OptionError(`--tokenizer multi-scale:${carry}`, { expected: 'residual, latest or band after the colon' })
-    const network = networkOf(picture)
-    return multiScale({ ...network, codes: 256, dimension: 8, scales: scalesOf(picture, network.downsample), carry })
+    // Odd sides hold whole bands of frequencies.
+    const sides = carry === 'band' ? 'odd' : undefined
+    const network = networkOf(picture, sides)
+    return multiScale({ ...network, codes: 256, dimension: 8, scales: scalesOf(picture, network.downsample, sides), carry })
   },
   pyramid: (picture, channels) => {
     const network = networkOf(picture)
@@ -41,9 +56,9 @@ const recipes: Readonly<Record<string, Recipe>> = {
     return pyramid({ base, scales: scalesOf(picture, network.downsample) })
   },
   pivots: (picture, channels) => {
-    const network = networkOf(picture)
-    const full = [picture.height, picture.width].map((side) => side / network.downsample) as [number, number]
-    const half = full.map((side) => Math.max(1, Math.round(side / 2))) as [number, number]
+    const network = networkOf(picture, 'even')
+    const full = [picture.height / network.downsample, picture.width / network.downsample] as const
+    const half = [full[0] / 2, full[1] / 2] as const
     return pyramid({ base: vae({ ...network, channels: whole(channels, 4) }).toJSON(), scales: [half, full] })
   },
   patches: (picture, size) => patches({ picture, size: whole(size, 4) }),
@@ -57,7 +72,8 @@ export async function pictureTokenizer(
   flag: TokenizerFlag | undefined,
   { system, picture, seed }: { readonly system: string; readonly picture: PictureSize; readonly seed: number },
 ): Promise<{ readonly tokenizer: ImageTokenizer; readonly trained: boolean }> {
-  const name = flag === undefined ? (usualTokenizers[system] ?? 'vq') : nameOf(flag)
+  const usual = usualTokenizers[system] ?? { name: 'vq' }
+  const name = flag === undefined ? usual.name : nameOf(flag)
   const [kind, argument] = name.split(':') as [string, string?]
   const recipe = Object.hasOwn(recipes, kind) ? recipes[kind] : undefined
   if (recipe === undefined) {
@@ -66,7 +82,7 @@ export async function pictureTokenizer(
       expected: `one of ${Object.keys(recipes).join(', ')}, or the folder of a trained one`,
     })
   }
-  const tokenizer = recipe(picture, argument)
+  const tokenizer = recipe(picture, argument, flag === undefined ? usual.sides : undefined)
   await initialize(tokenizer, createRng(seed).fold('tokenizer'))
   return { tokenizer, trained: tokenizer.losses === undefined }
 }
@@ -87,14 +103,15 @@ function whole(text: string | undefined, usual: number): number {
 /** Least side of a grid of latents, where pictures allow it. */
 const leastSide = 7
 
-/** The most pixels to a latent that leave a grid worth modelling. Throws DataError on sides that cannot be halved. */
-function networkOf(picture: PictureSize) {
+/** The most pixels to a latent that leave a grid worth modelling. Throws DataError when no grid of such sides fits the pictures. */
+function networkOf(picture: PictureSize, parity?: Parity) {
   const { height, width } = picture
-  const fitting = ([8, 4, 2] as const).filter((each) => height % each === 0 && width % each === 0)
+  const fits = (side: number) => Number.isInteger(side) && (parity === undefined || side % 2 === (parity === 'even' ? 0 : 1))
+  const fitting = ([8, 4, 2] as const).filter((each) => fits(height / each) && fits(width / each))
   const downsample = fitting.find((each) => Math.min(height, width) / each >= leastSide) ?? fitting.at(-1)
   if (downsample === undefined) {
-    throw new DataError(`pictures of ${height} × ${width} pixels for a tokenizer that halves them`, {
-      expected: 'even sides',
+    throw new DataError(`pictures of ${height} × ${width} pixels have no grid of latents with ${parity ?? 'whole'} sides`, {
+      expected: 'sides that are 2, 4 or 8 times as long',
       fix: 'give another --size',
     })
   }
@@ -104,11 +121,13 @@ function networkOf(picture: PictureSize) {
 const mostScales = 5
 
 /** Grids of sides that grow by about the same factor, from one value to all. */
-function scalesOf({ height, width }: PictureSize, downsample: number): (readonly [number, number])[] {
+function scalesOf({ height, width }: PictureSize, downsample: number, parity?: Parity): (readonly [number, number])[] {
   const grid = [height / downsample, width / downsample] as const
   const longest = Math.max(...grid)
   const count = Math.min(mostScales, longest)
   const sides = Array.from({ length: count }, (_, k) => Math.round(longest ** (k / Math.max(1, count - 1))))
-  const scaled = (side: number) => grid.map((all) => Math.max(1, Math.round((all * side) / longest))) as [number, number]
-  return [...new Set(sides)].map(scaled)
+  const kept = (side: number) => (parity === 'odd' && side % 2 === 0 ? side + 1 : side)
+  const scaled = (side: number) => grid.map((all) => Math.min(all, kept(Math.max(1, Math.round((all * side) / longest)))))
+  const sizes = sides.map(scaled) as [number, number][]
+  return sizes.filter(([y, x], k) => k === 0 || y !== sizes[k - 1]![0] || x !== sizes[k - 1]![1])
 }

@@ -21,7 +21,7 @@ import {
 import { adamw, cosine, fit } from '../../train/index.ts'
 import { thousands } from '../format.ts'
 import type { TrainFlags } from '../train.ts'
-import { pictureTokenizer } from './picture-tokenizers.ts'
+import { pictureTokenizer, usualTokenizers } from './picture-tokenizers.ts'
 import { showSamples } from './train-pictures-sample.ts'
 import { openReport, type TrainingReport } from './train-report.ts'
 import { endIfStopped, mostValidationBatches, withDevice } from './train-run.ts'
@@ -84,7 +84,14 @@ async function trainOn(run: Run): Promise<void> {
   const { channels, height, width, classes } = data.train
   const { tokenizer, trained } = await pictureTokenizer(flags.tokenizer, { system: id, picture: { channels, height, width }, seed })
   const system = await loadImageSystem(id)
-  const model = await createImageModel({ system, options: system.presets[preset], tokenizer, classes, device, seed })
+  const model = await createImageModel({
+    system,
+    options: { ...(system.presets[preset] as object), ...usualTokenizers[id]?.options },
+    tokenizer,
+    classes,
+    device,
+    seed,
+  })
   try {
     report.data(descriptionOf(data, model), factsOf(data, model), perStep(flags))
     if (!trained) await trainTokenizer(run, model)

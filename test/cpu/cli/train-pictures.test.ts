@@ -1,9 +1,9 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { usualTokenizers } from '../../../src/cli/actions/picture-tokenizers.ts'
+import { pictureTokenizer, usualTokenizers } from '../../../src/cli/actions/picture-tokenizers.ts'
 import { decodePicture, encodePng } from '../../../src/formats/index.ts'
-import { imageSystemIds } from '../../../src/systems/index.ts'
+import { imageSystemIds, loadImageSystem } from '../../../src/systems/index.ts'
 import { runCli } from '../../null/cli/spawn-cli.ts'
 import { Workspace } from './model-folders.ts'
 import { bars, writePictures } from './picture-folders.ts'
@@ -112,4 +112,27 @@ test.each([
 
 test('every system has a tokenizer that it is trained with unless told otherwise', () => {
   expect(Object.keys(usualTokenizers)).toEqual(expect.arrayContaining([...imageSystemIds]))
+})
+
+/** Bands of frequencies are whole on grids of odd sides. */
+const sizesFor = (id: string) => (id === 'nfig' ? [20, 28, 56] : [8, 28, 32, 48])
+
+test.each(imageSystemIds)('the usual tokenizer of %s suits it', async (id) => {
+  const system = await loadImageSystem(id)
+  for (const side of sizesFor(id)) {
+    const { tokenizer } = await pictureTokenizer(undefined, {
+      system: id,
+      picture: { channels: 3, height: side, width: side },
+      seed: 1,
+    })
+    const options = { ...(system.presets.tiny as object), ...usualTokenizers[id]!.options }
+    expect(system.build(system.readOptions(options), { tokenizer, classes: 2 }).classes).toBe(2)
+  }
+})
+
+test('pictures that no grid of the usual tokenizer fits are refused', async () => {
+  const picture = { channels: 1, height: 32, width: 32 }
+  await expect(pictureTokenizer(undefined, { system: 'nfig', picture, seed: 1 })).rejects.toThrow(
+    'no grid of latents with odd sides',
+  )
 })

@@ -1,0 +1,39 @@
+import { disa } from 'nextx/decode'
+import { gate, pictureBench, ratioOf } from './image/compare.ts'
+import { judgedSampling } from './image/train-arm.ts'
+
+const ways = {
+  'constant 25': 25,
+  'annealed 25 to 5': disa({ upper: 25, lower: 5, schedule: 'linear' }),
+  'constant 15': 15,
+  'reversed 5 to 25': disa({ upper: 25, lower: 5, schedule: 'linear', reverse: true }),
+} as const
+
+export const bench = pictureBench({
+  title: 'DiSA: fewer head steps as a masked model of latents (MAR) goes on; the same weights',
+  cards: ['68'],
+  arms: ['mar'],
+  timed: Object.fromEntries(Object.entries(ways).map(([name, innerSteps]) => [name, { arm: 'mar', sampling: { innerSteps } }])),
+  ratios: { 'constant 25 / annealed time a picture': ['constant 25', 'annealed 25 to 5'] },
+  async gates({ outcomes, one }) {
+    const { sampling } = outcomes.mar![0]!.arm
+    const distance: Record<string, number> = {}
+    for (const [name, innerSteps] of Object.entries(ways))
+      distance[name] = (await judgedSampling('mar', 1, { ...sampling, innerSteps })).frechetDistance
+    const annealed = distance['annealed 25 to 5']!
+    return [
+      gate('constant 25 / annealed head calls', one['constant 25']!.headCalls / one['annealed 25 to 5']!.headCalls, '≥ 1.6', true),
+      gate(
+        'constant 25 / annealed time a picture, batch 1',
+        ratioOf(one['constant 25']!, one['annealed 25 to 5']!).median,
+        '≥ 1.5',
+      ),
+      gate('annealed / constant 25 FD64', annealed / distance['constant 25']!, '≤ 1.05'),
+      gate('annealed / constant 15 FD64 (the same calls)', annealed / distance['constant 15']!, '≤ 1'),
+      gate('annealed / reversed FD64', annealed / distance['reversed 5 to 25']!, '≤ 1'),
+    ]
+  },
+  notes: [
+    '25 steps where the card has 50, to fit the session: 25 to 5 is a mean of 15, a ratio of 1.67. Not run: the three curves of evidence',
+  ],
+})

@@ -1,0 +1,32 @@
+import { generateCodes } from 'nextx/systems'
+import { gate, pictureBench, ratioOf } from './image/compare.ts'
+import { openArmDevice } from './image/setup.ts'
+import { armModel } from './image/train-arm.ts'
+
+const auto = { special: { inverse: 'auto' } }
+
+/** Largest difference of a pixel value (−1 to 1) between two ways of inverting the same noise. */
+async function largestDifference(): Promise<number> {
+  await using device = await openArmDevice()
+  await using model = await armModel('starflow', 1, false, device)
+  const draw = async (sampling: object) => (await generateCodes(model, { count: 16, seed: 3, ...sampling })).data as Float32Array
+  const [sequential, parallel] = [await draw({}), await draw(auto)]
+  return parallel.reduce((most, value, i) => Math.max(most, Math.abs(value - sequential[i]!)), 0)
+}
+
+export const bench = pictureBench({
+  title: 'GS-Jacobi: parallel inversion of a flow of 8 blocks over 49 patches, the same weights and noise',
+  cards: ['87'],
+  arms: ['starflow'],
+  timed: { sequential: { arm: 'starflow' }, auto: { arm: 'starflow', sampling: auto } },
+  ratios: { 'sequential / auto time a picture': ['sequential', 'auto'] },
+  async gates({ one, many }) {
+    return [
+      gate('largest difference of a pixel value', await largestDifference(), '≤ 0.001', true),
+      gate('sequential / auto time a picture, batch 1', ratioOf(one.sequential!, one.auto!).median, '≥ 2'),
+      gate('sequential / auto time a picture, batch 16', ratioOf(many.sequential!, many.auto!).median, '≥ 2'),
+      gate('sequential / auto network calls, batch 1', one.sequential!.backboneCalls / one.auto!.backboneCalls, '≥ 3'),
+    ]
+  },
+  notes: ['Network calls are those of single blocks; auto calibrates at its first call, which is not timed'],
+})

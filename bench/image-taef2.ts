@@ -1,0 +1,97 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { selectPictures } from 'nextx/data'
+import { decodePicture, encodePng, pictureGrid } from 'nextx/formats'
+import { peakSignalToNoise } from 'nextx/metrics'
+import type { Device } from 'nextx/platform'
+import { createImageModel, decodeCodes, encodePictures, imageTask, loadImageSystem, openTaef2 } from 'nextx/systems'
+import { adamw, cosine, fit } from 'nextx/train'
+import { gate, metric } from './image/compare.ts'
+import { openArmDevice } from './image/setup.ts'
+import { drawn } from './image/train-arm.ts'
+import { characters } from './lib/picture-data.ts'
+import type { Bench, Findings } from './lib/result.ts'
+
+const photographs = ['cat', 'coffee', 'rocket']
+const side = 64
+
+async function reconstruct(name: string, folder: string, device: Device): Promise<number> {
+  const picture = await decodePicture(readFileSync(new URL(`../test/photographs/${name}.jpg`, import.meta.url)))
+  const tokenizer = await openTaef2(folder, { picture })
+  const again = await decodeCodes(tokenizer, await encodePictures(tokenizer, picture, { device }), { device })
+  return peakSignalToNoise(picture, again).pooled
+}
+
+/** Handwritten characters in three channels, as taef2 has them. */
+async function coloured() {
+  const set = await characters(side)
+  if (set === undefined) throw new Error('the benchmark needs Omniglot')
+  const few = selectPictures(
+    set.train,
+    Int32Array.from({ length: 1600 }, (_, i) => i),
+  )
+  const pixels = new Uint8Array(3 * few.pixels.length)
+  const size = side * side
+  for (let i = 0; i < few.count; i++) {
+    for (let channel = 0; channel < 3; channel++)
+      pixels.set(few.pixels.subarray(i * size, (i + 1) * size), (3 * i + channel) * size)
+  }
+  return { ...few, channels: 3, pixels }
+}
+
+export const bench: Bench = {
+  title: 'TAEF2: photographs there and back, and xAR on its latents of handwritten characters',
+  cards: ['44'],
+  async run({ quick }): Promise<Findings> {
+    await using device = await openArmDevice(2)
+    const folder = join(process.env.NEXTX_DATA ?? '', 'models/taef2')
+    const ratios: number[] = []
+    for (const name of photographs) ratios.push(await reconstruct(name, folder, device))
+    const pictures = await coloured()
+    const tokenizer = await openTaef2(folder, { picture: { channels: 3, height: side, width: side } })
+    const codes = await encodePictures(tokenizer, pictures, { device })
+    const options = { width: 128, layers: 4, heads: 4, unit: 'cell', groups: [2, 2] }
+    const { classes, labels } = pictures
+    await using model = await createImageModel({
+      system: await loadImageSystem('xar'),
+      options,
+      tokenizer,
+      classes,
+      device,
+      seed: 1,
+    })
+    const steps = quick ? 20 : 500
+    const losses: number[] = []
+    await fit(imageTask(model, { train: { codes, labels }, batch: 32, seed: 1 }), {
+      device,
+      steps,
+      learningRate: cosine({ peak: 2e-3, warmup: Math.ceil(steps / 10), steps }),
+      optimizer: adamw({ betas: [0.9, 0.95], weightDecay: 0.05 }),
+      clip: 1,
+      onEvent: (event) => void (event.kind === 'step' && losses.push(event.loss)),
+    })
+    const samples = await drawn(model, classes, 3 * classes.length, { innerSteps: 20, guidance: 1.5 })
+    const sheet = pictureGrid(samples, { columns: classes.length, gap: 2, scale: 1 })
+    const target = new URL('../docs/images/', import.meta.url)
+    mkdirSync(target, { recursive: true })
+    if (!quick) writeFileSync(new URL('taef2-xar.png', target), encodePng(sheet))
+    const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length
+    const [first, last] = [mean(losses.slice(0, 10)), mean(losses.slice(-10))]
+    return {
+      arms: {
+        taef2: Object.fromEntries(photographs.map((name, i) => [`PSNR of ${name}`, metric([ratios[i]!], 'dB')])),
+        xar: { 'loss at first': metric([first], ''), 'loss at last': metric([last], '') },
+      },
+      ratios: {},
+      gates: [
+        gate('least PSNR of three photographs, dB', Math.min(...ratios), '≥ 28', true),
+        gate('xAR: last / first loss', last / first, '≤ 0.8'),
+      ],
+      notes: [
+        `1,600 characters of Omniglot, ${side}×${side}, 8×8 latents in 4 cells; ${steps} updates of 32; samples in docs/images/taef2-xar.png`,
+      ],
+      seeds: [1],
+      versions: { 'onnxruntime-node': '1.30.0' },
+    }
+  },
+}

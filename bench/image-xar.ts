@@ -1,0 +1,26 @@
+import { distanceOf, gate, pictureBench } from './image/compare.ts'
+import { judgedSampling } from './image/train-arm.ts'
+
+export const bench = pictureBench({
+  title: 'xAR: rows of latents by flow matching, noisy against clean context in training',
+  cards: ['44'],
+  arms: ['xar', 'xar-clean'],
+  timed: { xar: { arm: 'xar' } },
+  async gates(found) {
+    const disturbed = async (arm: string) => {
+      const { sampling } = found.outcomes[arm]![0]!.arm
+      return (await judgedSampling(arm, 1, { ...sampling, contextNoise: 0.2 })).frechetDistance
+    }
+    const [noisy, clean] = [await disturbed('xar'), await disturbed('xar-clean')]
+    return [
+      gate('backbone calls: 7 groups × 20 steps + 6 clean copies', found.one.xar!.backboneCalls, '≤ 146', true),
+      gate('noisy / clean context FD64', distanceOf(found, 'xar') / distanceOf(found, 'xar-clean'), '≤ 1'),
+      gate(
+        'rise of FD64 by noise 0.2 in the context, noisy / clean',
+        noisy / distanceOf(found, 'xar') / (clean / distanceOf(found, 'xar-clean')),
+        '≤ 1',
+      ),
+    ]
+  },
+  notes: ['The card asks for CIFAR-10 and cells of 4; 7×7 latents divide into rows only. Not run: the table of units'],
+})
