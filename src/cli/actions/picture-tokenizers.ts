@@ -56,9 +56,9 @@ const recipes: Readonly<Record<string, Recipe>> = {
     return pyramid({ base, scales: scalesOf(picture, network.downsample) })
   },
   pivots: (picture, channels) => {
-    const network = networkOf(picture)
-    const full = [picture.height, picture.width].map((side) => side / network.downsample) as [number, number]
-    const half = full.map((side) => Math.max(1, Math.round(side / 2))) as [number, number]
+    const network = networkOf(picture, 'even')
+    const full = [picture.height / network.downsample, picture.width / network.downsample] as const
+    const half = [full[0] / 2, full[1] / 2] as const
     return pyramid({ base: vae({ ...network, channels: whole(channels, 4) }).toJSON(), scales: [half, full] })
   },
   patches: (picture, size) => patches({ picture, size: whole(size, 4) }),
