@@ -5,7 +5,6 @@ export const bench = pictureBench({
   title: 'ELM: the raster baseline, vector-quantised tokens',
   cards: ['150'],
   arms: ['raster'],
-  seeds: [1, 2, 3],
   timed: {
     raster: { arm: 'raster' },
     'raster, linear guidance': { arm: 'raster', sampling: { guidance: guidanceScale('linear', 1.5) } },

@@ -4,7 +4,6 @@ export const bench = pictureBench({
   title: 'VAR: next scale against raster order',
   cards: ['54'],
   arms: ['raster', 'var'],
-  seeds: [1, 2, 3],
   ratios: { 'raster / VAR time a picture': ['raster', 'var'] },
   gates: (found) => [
     gate('raster / VAR backbone calls', found.one.raster!.backboneCalls / found.one.var!.backboneCalls, '≥ 8', true),

@@ -39,25 +39,29 @@ export const arms: Readonly<Record<string, ImageArm>> = {
   xar: {
     system: 'xar',
     tokenizer: 'vae',
+    steps: 600,
     options: { ...sizes, unit: 'cell', groups: [7, 1] },
     sampling: { innerSteps: 20, guidance: 1.5 },
   },
   'xar-clean': {
     system: 'xar',
     tokenizer: 'vae',
+    steps: 600,
     options: { ...sizes, unit: 'cell', groups: [7, 1], context: 'clean' },
     sampling: { innerSteps: 20, guidance: 1.5 },
   },
   'xar-image': {
     system: 'xar',
     tokenizer: 'vae',
+    steps: 600,
     options: { ...sizes, unit: 'image' },
     sampling: { innerSteps: 20, guidance: 1.5 },
   },
-  mar: { system: 'mar', tokenizer: 'vae', options: { ...sizes }, sampling: { steps: 12, innerSteps: 25 } },
+  mar: { system: 'mar', tokenizer: 'vae', steps: 600, options: { ...sizes }, sampling: { steps: 12, innerSteps: 25 } },
   flowar: {
     system: 'flowar',
     tokenizer: 'pyramid',
+    steps: 600,
     // 7×7 latents have no doubling scales.
     options: { ...sizes, headWidth: 64, headLayers: 2, free: true },
     sampling: { innerSteps: 20, guidance: 1.5 },
@@ -67,6 +71,7 @@ export const arms: Readonly<Record<string, ImageArm>> = {
     system: 'starflow',
     tokenizer: 'patches',
     data: 'digits',
+    steps: 600,
     options: { width: 128, heads: 4, layers: [1, 1, 1, 1, 4] },
   },
 }

@@ -101,14 +101,14 @@ async function trainArm(name: string, arm: ImageArm, seed: number, quick: boolea
 async function judgeArm(name: string, arm: ImageArm, seed: number, quick: boolean) {
   await using device = await openArmDevice()
   await using model = await armModel(name, seed, quick, device)
-  return judged(model, arm, quick ? quickly.samples : whole.samples)
+  return await judged(model, arm, quick ? quickly.samples : whole.samples)
 }
 
 /** What samples of a trained arm are worth when they are drawn in another way. */
 export async function judgedSampling(name: string, seed: number, sampling: SampleOptions): Promise<PictureScores> {
   await using device = await openArmDevice()
   await using model = await armModel(name, seed, false, device)
-  return judged(model, { ...arms[name]!, sampling }, whole.samples)
+  return await judged(model, { ...arms[name]!, sampling }, whole.samples)
 }
 
 async function judged(model: ImageModel, { data = 'fashion', sampling }: ImageArm, samples: number) {

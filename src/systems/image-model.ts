@@ -6,6 +6,7 @@ import { currentFolder } from '../platform/folders.ts'
 import type { Device } from '../platform/index.ts'
 import { buildImageTokenizer, type ImageTokenizer } from '../tokenizers/index.ts'
 import { type CompanionFiles, loadModule, saveModule } from '../train/index.ts'
+import { exclusiveSampler } from './exclusive-sampler.ts'
 import { loadImageSystem } from './image-registry.ts'
 import type { ImageNetwork, ImageSampler, ImageSystem } from './image-system.ts'
 import { readJson } from './model-files.ts'
@@ -20,7 +21,7 @@ export interface ImageModel extends AsyncDisposable {
   /** Names of the classes, in the order of their labels; empty: none. */
   readonly classes: readonly string[]
   readonly device: Device
-  /** Runs the network; made at first use with the weights of that moment, and again after `refresh()`. */
+  /** Runs the network, one generation at a time; made at first use with the weights of that moment, and again after `refresh()`. */
   readonly sampler: ImageSampler
   /** Forgets the sampler, so that the next one sees weights that have changed since. */
   refresh(): Promise<void>
@@ -75,7 +76,7 @@ class OpenImageModel implements ImageModel {
   }
 
   get sampler(): ImageSampler {
-    this.#sampler ??= this.network.openSampler(this.device)
+    this.#sampler ??= exclusiveSampler(this.network.openSampler(this.device))
     return this.#sampler
   }
 

@@ -74,6 +74,14 @@ export function runImageSystemContract(subject: ImageSystemSubject): void {
       await expect(draw({ given: { values: wide, known } })).rejects.toThrow(/as the model's/)
     })
 
+    it('refuses a second generation while one is under way, and goes on after one that was left', async () => {
+      const first = generateImages(model, { seed: 1, ...sampling })
+      await first.next()
+      await expect(draw({})).rejects.toThrow(/generating pictures already/)
+      await first.return()
+      await draw({})
+    })
+
     it('stops when it is told to', async () => {
       const stop = new AbortController()
       stop.abort(new Error('enough'))

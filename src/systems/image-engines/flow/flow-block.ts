@@ -28,6 +28,7 @@ import {
   add,
   cast,
   constant,
+  customGradient,
   gather,
   multiply,
   pad,
@@ -118,7 +119,13 @@ export class FlowBlock {
   /** From values as the layout counts them to the block's order, or back: both orders are their own inverse. */
   inBlockOrder(values: Tensor): Tensor {
     if (this.targets.every((value, slot) => value === slot)) return values
-    return gather(values, constant(Int32Array.from(this.targets), [this.slots], 'int32'), 1)
+    const turn = (rows: Tensor) => gather(rows, constant(Int32Array.from(this.targets), [this.slots], 'int32'), 1)
+    // The gradient goes back the same way, without adding up what is gathered.
+    return customGradient(
+      [values],
+      ([rows]) => turn(rows!),
+      (gradient) => [turn(gradient)],
+    )
   }
 
   /** The map of every value, given all values `[batch, slot, dimension]`. */
