@@ -35,7 +35,7 @@ const schema = v.looseObject({
   guidanceHigh: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(1))),
   guidanceSpace: v.optional(v.picklist(['eps', 'hidden'])),
   temperature: v.optional(nonNegative),
-  steps: v.optional(wholeNumber(1)),
+  steps: v.optional(v.union([wholeNumber(1), v.array(wholeNumber(1))])),
   selection: v.optional(v.picklist(['confidence', 'random'])),
   choiceTemperature: v.optional(v.union([nonNegative, callable])),
   innerSteps: v.optional(v.union([wholeNumber(1), callable])),

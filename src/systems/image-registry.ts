@@ -6,6 +6,7 @@ const loaders: Readonly<Record<string, () => Promise<{ readonly default: ImageSy
   elm: () => import('./image/elm.ts'),
   flexvar: () => import('./image/flexvar.ts'),
   flowar: () => import('./image/flowar.ts'),
+  himar: () => import('./image/himar.ts'),
   mar: () => import('./image/mar.ts'),
   maskgit: () => import('./image/maskgit.ts'),
   nar: () => import('./image/nar.ts'),

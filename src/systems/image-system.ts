@@ -89,8 +89,8 @@ export interface SampleOptions {
   readonly temperature?: number
   readonly topK?: number
   readonly topP?: number
-  /** Steps of a masked order. */
-  readonly steps?: number
+  /** Steps of a masked order; of one in phases, a number for each of them, or the same for all. */
+  readonly steps?: number | readonly number[]
   /** Which values of a masked step stay: those drawn with the highest probability (the default), or any. */
   readonly selection?: 'confidence' | 'random'
   /** Scale of the Gumbel noise on the log p by which `selection: 'confidence'` chooses; a number falls to 0 at the last step. Default 2. */

@@ -60,8 +60,13 @@ const patches = {
 }
 
 const pyramids = {
-  tokenizer: toyPyramid,
+  tokenizer: () => toyPyramid(),
   codes: (pictures: LabelledPictures) => ({ codes: pyramidCodes(pictures), labels: pictures.labels }),
+}
+
+const pivots = {
+  tokenizer: () => toyPyramid([2, 4]),
+  codes: (pictures: LabelledPictures) => ({ codes: pyramidCodes(pictures, [2, 4]), labels: pictures.labels }),
 }
 
 /** Masked networks are fed whole at every step. */
@@ -78,6 +83,12 @@ const toys: Readonly<Record<string, Toy>> = {
     ...pyramids,
     options: { width: 32, layers: 2, heads: 1, headWidth: 32, headLayers: 1 },
     sampling: { innerSteps: 6 },
+  },
+  himar: {
+    ...pivots,
+    ...uncached,
+    options: { width: 32, layers: 2, heads: 2, headWidth: 32, headLayers: 2, leastMasked: 0 },
+    sampling: { innerSteps: 8 },
   },
   mar: {
     ...patches,

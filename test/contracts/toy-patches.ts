@@ -18,24 +18,25 @@ export function patchCodes(pictures: LabelledPictures): CodeBatch {
   return { kind: 'vectors', dimension: 4, layout: toyPatches().layout, count: pictures.count, data }
 }
 
-/** 4×4 pictures as their pixels, averaged to 1×1 and 2×2, and as they are. */
-export function toyPyramid(): ImageTokenizer {
-  return pyramid({ base: patches({ picture: { channels: 1, height: 4, width: 4 }, size: 1 }).toJSON(), scales: [1, 2, 4] })
+/** 4×4 pictures as their pixels, averaged to smaller squares such as 1×1 and 2×2, and as they are. */
+export function toyPyramid(scales: readonly (1 | 2 | 4)[] = [1, 2, 4]): ImageTokenizer {
+  return pyramid({ base: patches({ picture: { channels: 1, height: 4, width: 4 }, size: 1 }).toJSON(), scales: [...scales] })
 }
 
 /** What that tokenizer makes of pictures, on the host. */
-export function pyramidCodes(pictures: LabelledPictures): CodeBatch {
+export function pyramidCodes(pictures: LabelledPictures, scales: readonly (1 | 2 | 4)[] = [1, 2, 4]): CodeBatch {
   const pixels = pictureValues(pictures, Int32Array.from(pictures.labels.keys()))
   const data = Array.from({ length: pictures.count }, (_, picture) => {
     const own = [...pixels.subarray(picture * 16, picture * 16 + 16)]
     const mean = (places: number[]) => places.reduce((sum, place) => sum + own[place]!, 0) / places.length
     const quarters = [0, 2, 8, 10].map((corner) => mean([corner, corner + 1, corner + 4, corner + 5]))
-    return [mean([...own.keys()]), ...quarters, ...own]
+    const grids = { 1: [mean([...own.keys()])], 2: quarters, 4: own }
+    return scales.flatMap((scale) => grids[scale])
   })
   return {
     kind: 'vectors',
     dimension: 1,
-    layout: toyPyramid().layout,
+    layout: toyPyramid(scales).layout,
     count: pictures.count,
     data: Float32Array.from(data.flat()),
   }

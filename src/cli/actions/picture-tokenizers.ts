@@ -24,6 +24,7 @@ export const usualTokenizers: Readonly<Record<string, UsualTokenizer>> = {
   flexvar: { name: 'multi-scale:latest' },
   // Grids rarely have sides that double all the way.
   flowar: { name: 'pyramid', options: { free: true } },
+  himar: { name: 'pivots' },
   mar: { name: 'vae' },
   maskgit: { name: 'vq' },
   nar: { name: 'vq' },
@@ -53,6 +54,12 @@ const recipes: Readonly<Record<string, Recipe>> = {
     const network = networkOf(picture)
     const base = vae({ ...network, channels: whole(channels, 4) }).toJSON()
     return pyramid({ base, scales: scalesOf(picture, network.downsample) })
+  },
+  pivots: (picture, channels) => {
+    const network = networkOf(picture, 'even')
+    const full = [picture.height / network.downsample, picture.width / network.downsample] as const
+    const half = [full[0] / 2, full[1] / 2] as const
+    return pyramid({ base: vae({ ...network, channels: whole(channels, 4) }).toJSON(), scales: [half, full] })
   },
   patches: (picture, size) => patches({ picture, size: whole(size, 4) }),
 }

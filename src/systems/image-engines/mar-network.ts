@@ -4,16 +4,35 @@ import { MismatchError } from '../../base/errors.ts'
 import type { Layout } from '../../base/model.ts'
 import type { Rng } from '../../base/rng.ts'
 import { type DiffusionHead, diffusionHead } from '../../heads/index.ts'
-import { glorotUniform, Linear, type Traced, zeros } from '../../nn/index.ts'
-import { mostlyMasked, type TruncatedNormal } from '../../orders/index.ts'
+import { Embedding, glorotUniform, Linear, type Traced, zeros } from '../../nn/index.ts'
+import { mostlyMasked } from '../../orders/index.ts'
 import type { Device } from '../../platform/index.ts'
-import { type Dimension, divide, float32, type Inputs, int32, multiply, subtract, sum, type Tensor } from '../../tensor/index.ts'
+import {
+  add,
+  cast,
+  concat,
+  constant,
+  type Dimension,
+  divide,
+  float32,
+  type Inputs,
+  int32,
+  lessOrEqual,
+  maximum,
+  multiply,
+  split,
+  subtract,
+  sum,
+  type Tensor,
+  unsqueeze,
+} from '../../tensor/index.ts'
 import type { ImageContext, ImageNetwork } from '../image-system.ts'
 import { count, layerCount, positive, share } from '../read-config.ts'
 import { valueCount } from './choose-codes.ts'
 import { MarSampler, type MaskedVectorNetwork } from './mar-sampler.ts'
 import { drawKnown } from './mask-feed.ts'
 import { MaskedBackbone, maskedEntries } from './masked-backbone.ts'
+import { type Phase, phaseOf, phasesOfValues } from './phases.ts'
 import { checkScaled } from './vectors.ts'
 
 export const marSchema = v.strictObject({
@@ -38,11 +57,17 @@ export type MarOptions = v.InferOutput<typeof marSchema>
  * Predicts masked vectors from those that are known, each by a diffusion under its own hidden state. Inputs: `values` float
  * `[batch, value, dimension]`, `known` float `[batch, value]`, `label` int `[batch]`; in training also `noise` `[draw, batch, value, dimension]` and
  * `timestep` `[draw, batch, value]`.
+ *
+ * With several phases, those of later phases are hidden until all before them are known, and layers are told the phase. One training step masks in
+ * every phase, each with all values of the phases before it known.
  */
 export class MarNetwork implements MaskedVectorNetwork, ImageNetwork {
   readonly input: Linear
   readonly body: MaskedBackbone
   readonly head: DiffusionHead
+  /** What layers are told of the phase; none of a single one. */
+  readonly task?: Embedding
+  readonly phases: readonly Phase[]
   readonly layout: Layout
   readonly dimension: number
   readonly width: number
@@ -50,10 +75,14 @@ export class MarNetwork implements MaskedVectorNetwork, ImageNetwork {
   readonly labelDrop: number
   readonly clip?: number
   readonly #draws: number
-  readonly #rate: TruncatedNormal
 
   /** Throws MismatchError when the tokenizer gives no vectors. */
-  constructor(system: string, options: MarOptions, { tokenizer: { unit, kind, layout }, classes }: ImageContext) {
+  constructor(
+    system: string,
+    options: MarOptions,
+    { tokenizer: { unit, kind, layout }, classes }: ImageContext,
+    phases?: readonly Phase[],
+  ) {
     const { width, headWidth, headLayers, predicts, clip, draws, labelDrop } = options
     if (unit.kind !== 'vectors') {
       throw new MismatchError(`${system} predicts vectors, and the tokenizer ${kind} gives ids`, {
@@ -67,7 +96,9 @@ export class MarNetwork implements MaskedVectorNetwork, ImageNetwork {
     this.labelDrop = labelDrop
     if (clip !== undefined) this.clip = clip
     this.#draws = draws
-    this.#rate = { ...mostlyMasked, least: options.leastMasked }
+    const rate = { ...mostlyMasked, least: options.leastMasked }
+    this.phases = phases ?? [{ values: valueCount({ layout }), rate, steps: 64, weight: 1 }]
+    if (this.phases.length > 1) this.task = new Embedding(this.phases.length, width)
     this.input = new Linear(unit.dimension, width, { weight: glorotUniform, bias: zeros })
     this.body = new MaskedBackbone(layout, classes, { ...options, compress: 1 })
     this.head = diffusionHead(width, unit.dimension, { hidden: headWidth, layers: headLayers, predicts })
@@ -79,7 +110,11 @@ export class MarNetwork implements MaskedVectorNetwork, ImageNetwork {
   }
 
   hidden({ values, known, label }: Traced): Tensor {
-    return this.body.forward({ embedded: this.input.forward(values!), known: known!, label: label! })
+    const embedded = this.input.forward(values!)
+    if (this.task === undefined) return this.body.forward({ embedded, known: known!, label: label! })
+    const phase = phaseOf(known!, this.phases)
+    const begun = cast(lessOrEqual(this.#owners(), unsqueeze(phase, -1)), 'float32')
+    return this.body.forward({ embedded, known: multiply(known!, begun), label: label!, task: this.task.forward(phase) })
   }
 
   trainingInputs(batch: number): Inputs {
@@ -88,7 +123,7 @@ export class MarNetwork implements MaskedVectorNetwork, ImageNetwork {
   }
 
   feed({ data, count: samples }: CodeBatch, label: Int32Array, rng: Rng) {
-    const known = drawKnown({ samples, values: valueCount(this), rate: this.#rate }, rng)
+    const known = drawKnown({ samples, phases: this.phases }, rng)
     const vectors = this.#draws * known.length
     const [times, steps] = [rng.fold('timestep'), this.head.alphas.length]
     return {
@@ -100,12 +135,14 @@ export class MarNetwork implements MaskedVectorNetwork, ImageNetwork {
     }
   }
 
-  /** Mean error of what the head says of masked vectors. */
+  /** Mean error of what the head says of masked vectors; of several phases, the weighted sum. */
   loss(inputs: Traced) {
     const { values, known, noise, timestep } = inputs as Readonly<Record<'values' | 'known' | 'noise' | 'timestep', Tensor>>
     const masked = subtract(1, known)
-    const errors = this.head.loss(this.hidden(inputs), values, { noise, timestep })
-    return { total: divide(sum(multiply(errors, masked)), sum(masked)) }
+    const errors = this.head.loss(this.#trainingHidden(inputs), values, { noise, timestep })
+    const [wrong, counts] = [this.#byPhase(multiply(errors, masked)), this.#byPhase(masked)]
+    const means = this.phases.map(({ weight }, phase) => multiply(weight, divide(sum(wrong[phase]!), sum(counts[phase]!))))
+    return { total: means.reduce((total, mean) => add(total, mean)) }
   }
 
   checkSamples(samples: CodeBatch): void {
@@ -114,5 +151,38 @@ export class MarNetwork implements MaskedVectorNetwork, ImageNetwork {
 
   openSampler(device: Device): MarSampler {
     return new MarSampler(this, device)
+  }
+
+  /** The hidden states of each phase's values, seen from that phase: `[batch, value, width]`. Phases are further rows of one batch. */
+  #trainingHidden(inputs: Traced): Tensor {
+    if (this.task === undefined) return this.hidden(inputs)
+    const { known, values, label } = inputs
+    const rows = (tensor: Tensor) =>
+      concat(
+        this.phases.map(() => tensor),
+        0,
+      )
+    const seen = this.phases.map((_, phase) => maximum(known!, cast(lessOrEqual(this.#owners(), phase - 1), 'float32')))
+    const hidden = this.hidden({ values: rows(values!), label: rows(label!), known: concat(seen, 0) })
+    const each = split(hidden, 0, this.phases.length)
+    return concat(
+      each.map((all, phase) => this.#byPhase(all)[phase]!),
+      1,
+    )
+  }
+
+  /** Of `[batch, value, …]`, the values of each phase. */
+  #byPhase(all: Tensor): Tensor[] {
+    return split(
+      all,
+      1,
+      this.phases.map(({ values }) => values),
+    )
+  }
+
+  /** The phase of each value, `[1, value]`. */
+  #owners(): Tensor {
+    const owners = phasesOfValues(this.phases)
+    return constant(Int32Array.from(owners), [1, owners.length], 'int32')
   }
 }

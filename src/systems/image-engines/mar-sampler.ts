@@ -8,6 +8,8 @@ import type { Device } from '../../platform/index.ts'
 import { compile, type Dimension, float32, type Inputs, type Tensor } from '../../tensor/index.ts'
 import type { ImageSampler, SampleOptions, SampleRequest, SampleStep } from '../image-system.ts'
 import { Arms, type LabelTraits } from './arms.ts'
+import { valueCount } from './choose-codes.ts'
+import { type PhaseSteps, phaseRng } from './phases.ts'
 import { Unmasking } from './unmasking.ts'
 
 /** A network that says hidden states of all vectors from those that are known, with a head that samples a vector from its hidden state. */
@@ -17,6 +19,8 @@ export interface MaskedVectorNetwork extends LabelTraits {
   /** Width of hidden states. */
   readonly width: number
   readonly head: Pick<DiffusionHead, 'alphas' | 'field'>
+  /** What is settled one after the other. Default: all values at once, in 64 steps. */
+  readonly phases?: readonly PhaseSteps[]
   /** Bound of clean numbers that the head predicts; none when absent. */
   readonly clip?: number
   /** `values`, `known` and `label`, for a batch. */
@@ -53,13 +57,13 @@ export class MarSampler implements ImageSampler {
   }
 
   async *sample(request: SampleRequest): AsyncGenerator<SampleStep, void, undefined> {
-    const { layout, dimension, head } = this.#network
+    const { layout, dimension, head, phases = [{ values: valueCount({ layout }), steps: 64 }] } = this.#network
     const arms = new Arms(this.#network, request)
     const unit = { kind: 'vectors', dimension } as const
-    const batch = new Unmasking({ unit, layout, steps: 64 }, request, (length) => new Float32Array(length))
+    const batch = new Unmasking({ unit, layout, phases }, request, (length) => new Float32Array(length))
     const space = spaceOf(request.options)
     const schedules = schedulesOf(request.options, head.alphas, batch.steps)
-    const orders = request.rngs.map((rng, sample) => orderOf(batch.unknown(sample), rng))
+    const orders = request.rngs.map((rng, sample) => orderOf(batch.unknownByPhase(sample), rng))
     for (let step = 0; step < batch.steps; step++) {
       request.signal?.throwIfAborted()
       const picks = orders.flatMap((order, sample) => {
@@ -150,8 +154,10 @@ function schedulesOf({ innerSteps = 50 }: SampleOptions, alphas: Float64Array, s
   return counts.map((count) => spaced.get(count)!)
 }
 
-function orderOf(free: readonly number[], rng: Rng): number[] {
-  return Array.from(rng.fold('order').permutation(free.length), (index) => free[index]!)
+/** Any order of the values of each phase, phase after phase. */
+function orderOf(free: readonly (readonly number[])[], rng: Rng): number[] {
+  const own = rng.fold('order')
+  return free.flatMap((values, phase) => Array.from(phaseRng(own, phase).permutation(values.length), (index) => values[index]!))
 }
 
 function compileBackbone(network: MaskedVectorNetwork, device: Device) {

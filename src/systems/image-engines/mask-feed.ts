@@ -1,20 +1,24 @@
 import type { Rng } from '../../base/rng.ts'
-import { chooseKnown, type MaskCurve, maskedCount, maskRate, type TruncatedNormal } from '../../orders/index.ts'
+import { chooseKnown, maskedCount, maskRate } from '../../orders/index.ts'
+import { type PhaseRate, phaseRng } from './phases.ts'
 
 export interface MaskFeed {
   readonly samples: number
-  /** Values of a sample. */
-  readonly values: number
-  readonly rate: MaskCurve | TruncatedNormal
+  /** Runs of a sample's values, each masked at a rate of its own. */
+  readonly phases: readonly PhaseRate[]
 }
 
-/** What training masks: a share and a choice for each sample, at least one value. `[sample, value]`, 1 where a value is known. */
-export function drawKnown({ samples, values, rate }: MaskFeed, rng: Rng): Float32Array {
-  const known = new Float32Array(samples * values)
+/** What training masks: a share and a choice for each sample and phase, at least one value. `[sample, value]`, 1 where a value is known. */
+export function drawKnown({ samples, phases }: MaskFeed, rng: Rng): Float32Array {
+  const size = phases.reduce((sum, { values }) => sum + values, 0)
+  const known = new Float32Array(samples * size)
   for (let sample = 0; sample < samples; sample++) {
-    const own = rng.fold('mask').fold(sample)
-    const masked = maskedCount(maskRate(rate, own), values)
-    known.set(chooseKnown(own, { values, masked }), sample * values)
+    let start = sample * size
+    for (const [phase, { values, rate }] of phases.entries()) {
+      const own = phaseRng(rng.fold('mask').fold(sample), phase)
+      known.set(chooseKnown(own, { values, masked: maskedCount(maskRate(rate, own), values) }), start)
+      start += values
+    }
   }
   return known
 }

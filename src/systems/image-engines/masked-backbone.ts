@@ -59,6 +59,8 @@ export interface PartlyKnown {
   readonly known: Tensor
   /** int `[batch]`; `classes` for none. */
   readonly label: Tensor
+  /** What layers are told besides, `[batch, width]`: which task this is. */
+  readonly task?: Tensor
 }
 
 /**
@@ -89,17 +91,19 @@ export class MaskedBackbone {
       condition: width,
       attention: { heads },
       mlp: swiglu(swigluWidth(width)),
-      positions: rotaryAxes(this.#plan.position.map((_, axis) => axis)),
+      // learned places tell scales apart; rotations, where in the picture a value stands
+      positions: rotaryAxes(this.#plan.position.map((_, axis) => axis).slice(layout.parts.length > 1 ? 1 : 0)),
     })
   }
 
   /** Hidden states `[batch, value, width]`. */
-  forward({ embedded, known, label }: PartlyKnown): Tensor {
+  forward({ embedded, known, label, task }: PartlyKnown): Tensor {
     const placed = add(where(greater(unsqueeze(known, -1), 0.5), embedded, this.maskToken), this.place)
     const slots = this.compression?.compress(placed) ?? placed
+    const condition = this.#condition(known, label)
     const { hidden } = this.backbone.forward({
       embedded: slots,
-      condition: unsqueeze(this.#condition(known, label), 1),
+      condition: unsqueeze(task === undefined ? condition : add(condition, task), 1),
       position: planPositions(this.#plan),
       columns: constantColumns(this.#plan),
       visibility: this.#plan.visibility,

@@ -59,7 +59,7 @@ export class MaskedNetwork implements MaskedIdsNetwork, ImageNetwork {
   }
 
   feed(samples: CodeBatch, labels: Int32Array, rng: Rng) {
-    const known = drawKnown({ samples: samples.count, values: valueCount(this), rate: 'cosine' }, rng)
+    const known = drawKnown({ samples: samples.count, phases: [{ values: valueCount(this), rate: 'cosine' }] }, rng)
     return { ...idsFeed(samples, labels), known }
   }
 

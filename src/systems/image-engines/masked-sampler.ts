@@ -16,6 +16,7 @@ import type { Device } from '../../platform/index.ts'
 import { compile, type Dimension, type Inputs, type Tensor } from '../../tensor/index.ts'
 import type { ImageSampler, SampleOptions, SampleRequest, SampleStep } from '../image-system.ts'
 import { Arms, type LabelTraits } from './arms.ts'
+import { valueCount } from './choose-codes.ts'
 import { Unmasking } from './unmasking.ts'
 
 /** A network that says all ids from those that are known. */
@@ -53,7 +54,8 @@ export class MaskedSampler implements ImageSampler {
     const arms = new Arms(this.#network, request)
     const drawing = { rules: logitsRules(options), greedy: options.temperature === 0, ...choiceOf(options) }
     const unit = { kind: 'ids', vocabulary } as const
-    const batch = new Unmasking({ unit, layout, steps: 12 }, request, (length) => new Int32Array(length))
+    const phases = [{ values: valueCount({ layout }), steps: 12 }]
+    const batch = new Unmasking({ unit, layout, phases }, request, (length) => new Int32Array(length))
     for (let step = 0; step < batch.steps; step++) {
       signal?.throwIfAborted()
       this.#calls++
