@@ -136,7 +136,9 @@ export async function timings(
   for (let round = -1; round < rounds; round++) {
     for (const [name, { arm, sampling }] of Object.entries(timed)) {
       const drawn = await timedDraw(models.get(name)!, batch, round, { ...arms[arm]!.sampling, ...sampling })
-      found[name] ??= { secondsPerPicture: [], backboneCalls: drawn.backboneCalls, headCalls: drawn.headCalls }
+      const before = found[name]?.secondsPerPicture ?? []
+      // Calls of the latest round: the first may calibrate.
+      found[name] = { secondsPerPicture: before, backboneCalls: drawn.backboneCalls, headCalls: drawn.headCalls }
       if (round >= 0) found[name].secondsPerPicture.push(drawn.seconds / batch)
     }
   }
