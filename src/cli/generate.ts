@@ -37,7 +37,7 @@ export function registerGenerate(program: Command): void {
     .command('generate')
     .summary('continue a text, or draw pictures')
     .description('Continues a text with a language model, token by token as they come; or draws pictures, step by step.')
-    .argument('<model>', 'a model folder, or the name of a model that ships with nextx: stories260K')
+    .argument('<model>', 'a model folder, or the name of a model that ships with nextx: stories260K, garments')
     .argument('[prompt]', 'text to continue; - reads it from stdin, as does leaving it out with stdin not a terminal')
   const text = optionsAddedBy(command, addTextOptions).filter((name) => !shared.includes(name))
   command
@@ -96,7 +96,7 @@ Examples:
   nextx generate stories260K "Tom and his dog" --temperature 0.8 --top-p 0.9 --seed 7 --stats
   nextx generate my-model - --max-tokens 100 < prompt.txt > continuation.txt
   nextx generate stories260K "The cat" --temperature 0 --max-tokens 5 --json --top-logprobs 3
-  nextx generate my-pictures --class 3 --n 16 --guidance 2 --seed 1 --out grid.png --scale 4`
+  nextx generate garments --class dress --n 16 --guidance 1.5 --seed 1 --out dresses.png --scale 4`
 
 export function collectText(text: string, before: readonly string[] = []): string[] {
   if (text === '') throw new InvalidArgumentError('Expected a text that is not empty.')

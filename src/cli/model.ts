@@ -43,7 +43,8 @@ export async function modalityOf(name: string): Promise<Modality> {
   return (await isPictureModel(await modelPath(name))) ? 'pictures' : 'text'
 }
 
-async function isPictureModel(path: string): Promise<boolean> {
+/** Whether a folder's model is of pictures. */
+export async function isPictureModel(path: string): Promise<boolean> {
   try {
     return isImageConfig(await readJson(path, 'config.json'))
   } catch (error) {

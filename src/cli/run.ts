@@ -56,6 +56,7 @@ Results go to stdout, everything else to stderr. Exit codes: 0 done, 1 failed, 2
 
 Examples:
   nextx generate stories260K "Once upon a time" --temperature 0.8
+  nextx generate garments --class dress --n 4 --guidance 1.5
   nextx train --data corpus.txt --steps 2000 --out model
   nextx doctor`
 

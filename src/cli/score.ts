@@ -24,7 +24,7 @@ export function registerScore(program: Command): void {
     .description(
       'Says how likely a text is under a language model: nats and bits per token and per byte, perplexity. Or how likely pictures are under a model of these: nats, and bits per dimension where its values are pixels.',
     )
-    .argument('<model>', 'a model folder, or the name of a model that ships with nextx: stories260K')
+    .argument('<model>', 'a model folder, or the name of a model that ships with nextx: stories260K, garments')
     .argument('<file>', 'a UTF-8 file of any length, - reads stdin; of pictures: a PNG, JPEG or idx file, or a folder of them')
   const text = optionsAddedBy(command, addContext)
   const pictures = optionsAddedBy(command, addPictures)

@@ -2,7 +2,7 @@ import type { InspectFlags } from '../inspect.ts'
 import { modelPath } from '../model.ts'
 import { writeJson, writeLines } from '../terminal.ts'
 import { type Inspection, inspectionPage } from './inspection.ts'
-import { readModelInspection, readOnnxInspection, readSafetensorsInspection } from './read-inspection.ts'
+import { readImageInspection, readModelInspection, readOnnxInspection, readSafetensorsInspection } from './read-inspection.ts'
 
 /** `nextx inspect`. */
 export async function inspectAction(model: string, { all = false, json = false }: InspectFlags): Promise<void> {
@@ -14,5 +14,6 @@ export async function inspectAction(model: string, { all = false, json = false }
 async function inspect(model: string): Promise<Inspection> {
   if (model.endsWith('.safetensors')) return readSafetensorsInspection(model)
   if (model.endsWith('.onnx')) return readOnnxInspection(model)
-  return readModelInspection(await modelPath(model))
+  const path = await modelPath(model)
+  return (await readImageInspection(path)) ?? readModelInspection(path)
 }

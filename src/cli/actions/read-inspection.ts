@@ -1,3 +1,4 @@
+import * as v from 'valibot'
 import { bytesPerElement, elementCount } from '../../base/dtype.ts'
 import type { StorageType, StoredTensors } from '../../base/stored-tensor.ts'
 import { isBlockType } from '../../formats/block-types.ts'
@@ -6,10 +7,39 @@ import { twinFormat } from '../../nn/index.ts'
 import { openFileSource } from '../../platform/file-source.ts'
 import { readFileBytes } from '../../platform/files.ts'
 import { openCheckpoint } from '../../systems/checkpoint.ts'
+import { loadImageSystem } from '../../systems/index.ts'
+import { readJson } from '../../systems/model-files.ts'
 import { declaredQuantization, withoutQuantization } from '../../systems/quantization.ts'
+import { parseConfig } from '../../systems/read-config.ts'
 import { systemForConfig } from '../../systems/registry.ts'
 import { keptFormat } from '../../systems/stored-weights.ts'
+import { isPictureModel } from '../model.ts'
 import { type Inspection, inspectionOf, type TensorFacts } from './inspection.ts'
+
+const imageConfig = v.looseObject({
+  system: v.string(),
+  options: v.looseObject({}),
+  classes: v.array(v.string()),
+  tokenizer: v.looseObject({ kind: v.string() }),
+})
+
+/** What a folder of `saveImageModel` holds; undefined for a model of something else. Throws as `loadImageModel` does. */
+export async function readImageInspection(path: string): Promise<Inspection | undefined> {
+  if (!(await isPictureModel(path))) return undefined
+  const { system: id, options, classes, tokenizer } = parseConfig(imageConfig, await readJson(path, 'config.json'), 'config.json')
+  await using file = await openFileSource(`${path}/model.safetensors`)
+  const { tensors } = await openSafetensors(file)
+  const uses = usesOf(new Set(Array.from(tensors.values(), ({ type }) => type)))
+  const { source } = await loadImageSystem(id)
+  const facts = {
+    system: { id, source },
+    options,
+    ...(uses.length > 0 && { weights: Object.fromEntries(uses) }),
+    tokenizer,
+    pictures: { classes: classes.length === 0 ? 'none' : classes },
+  }
+  return inspectionOf('model', facts, factsOf(tensors))
+}
 
 /** @throws DataError, FormatError, OptionError as `loadModel` does. */
 export async function readModelInspection(path: string): Promise<Inspection> {

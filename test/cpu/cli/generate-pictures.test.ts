@@ -96,3 +96,29 @@ test('options of pictures are refused for text, and models of pictures by what r
   expect(exported.stderr).toMatch(/^error: the model '.*var' is of pictures; expected a language model\n$/)
   expect(readdirSync(workspace.path)).not.toContain('var.onnx')
 })
+
+test('the model that ships with nextx knows its garments: trousers have two legs, shirts do not', async () => {
+  const columnsOf = async (garment: string) => {
+    const out = at(`${garment}.png`)
+    const args = ['--class', garment, '--n', '8', '--columns', '8', '--guidance', '1.5', ...seeded, '--out', out]
+    expect(await runCli(['generate', 'garments', ...args])).toMatchObject({ code: 0 })
+    const { pixels, width } = await decodePicture(readFileSync(out))
+    // Mean brightness of the lower half of all eight, in the middle and a sixth of the width beside it.
+    const mean = (...columns: number[]) => {
+      const lower = Array.from({ length: 8 }, (_, i) => Array.from({ length: 10 }, (_, y) => [i * 30 + 2, (y + 18) * width])).flat()
+      const values = lower.flatMap(([left, row]) => columns.map((x) => pixels[row! + left! + x]!))
+      return values.reduce((sum, value) => sum + value, 0) / values.length
+    }
+    return { middle: mean(13, 14), beside: mean(9, 10, 17, 18) }
+  }
+  const [trousers, pullover] = [await columnsOf('trousers'), await columnsOf('pullover')]
+  expect(trousers.middle).toBeLessThan(0.7 * trousers.beside)
+  expect(pullover.middle).toBeGreaterThan(0.7 * pullover.beside)
+})
+
+test('inspect tells what a model of pictures is made of', async () => {
+  const { code, stdout } = await runCli(['inspect', 'garments'])
+  expect(code).toBe(0)
+  expect(stdout).toMatch(/^system\n {2}id +var\n[\s\S]*\ntokenizer\n {2}kind +multi-scale\n[\s\S]*classes +T-shirt, trousers, /)
+  expect(stdout).toContain('used as float32')
+})

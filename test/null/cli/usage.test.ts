@@ -70,7 +70,7 @@ test('a prompt never appears in an error', async () => {
   const { code, stderr } = await runCli(['generate', 'no-such-model', 'my secret'])
   expect(code).toBe(1)
   expect(stderr).toBe(
-    "error: there is no model 'no-such-model'; expected a GGUF file, a model folder, or one of the models that ship with nextx: stories260K\n",
+    "error: there is no model 'no-such-model'; expected a GGUF file, a model folder, or one of the models that ship with nextx: garments, stories260K\n",
   )
 })
 
