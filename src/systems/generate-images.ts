@@ -1,6 +1,6 @@
 import * as v from 'valibot'
 import { type CodeBatch, type Unit, unitWidth } from '../base/codes.ts'
-import { MismatchError, OptionError } from '../base/errors.ts'
+import { DataError, MismatchError, OptionError } from '../base/errors.ts'
 import { callable, checkOptions, nonNegative, wholeNumber } from '../base/options.ts'
 import { createRng } from '../base/rng.ts'
 import { valueCount } from './image-engines/choose-codes.ts'
@@ -29,7 +29,7 @@ const schema = v.looseObject({
   classes: v.optional(v.union([v.string(), wholeNumber(0), v.array(v.union([v.string(), wholeNumber(0)]))])),
   count: v.optional(wholeNumber(1, 4096)),
   seed: wholeNumber(0),
-  given: v.optional(v.looseObject({})),
+  given: v.optional(v.looseObject({ values: v.looseObject({ count: wholeNumber(0) }), known: v.instance(Float32Array) })),
   signal: v.optional(v.instance(AbortSignal)),
   guidance: v.optional(v.union([nonNegative, callable])),
   guidanceHigh: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(1))),
@@ -105,8 +105,17 @@ function checkGiven({ values, known }: Given, unit: Unit, count: number): void {
       expected: `${unitWidth(unit)} ${unit.kind}, as the model's`,
     })
   const size = count * valueCount(values)
-  if (known.length !== size || known.some((bit) => bit !== 0 && bit !== 1))
-    throw new OptionError(`known has ${known.length} entries, from ${Math.min(...known)} to ${Math.max(...known)}`, {
+  const odd = known.find((bit) => bit !== 0 && bit !== 1)
+  if (known.length !== size || odd !== undefined)
+    throw new OptionError(`known has ${known.length} entries${odd === undefined ? '' : `, one of them ${odd}`}`, {
       expected: `${size} for the given values, 1 where one is given and 0 where not`,
     })
+  const unfit = values.data.findIndex((value, i) => !fits(value, unit, i))
+  if (unfit >= 0)
+    throw new DataError(`given value ${unfit} is ${values.data[unfit]}`, { expected: 'ids of the vocabulary, or finite numbers' })
+}
+
+function fits(value: number, unit: Unit, place: number): boolean {
+  if (unit.kind === 'vectors') return Number.isFinite(value)
+  return value >= 0 && value < unit.vocabulary[place % unit.vocabulary.length]!
 }

@@ -1,12 +1,13 @@
 import * as v from 'valibot'
-import { type CodeBatch, unitWidth } from '../base/codes.ts'
-import { DataError, MismatchError } from '../base/errors.ts'
+import type { CodeBatch } from '../base/codes.ts'
+import { DataError } from '../base/errors.ts'
 import { checkOptions, wholeNumber } from '../base/options.ts'
 import { createRng, type Rng } from '../base/rng.ts'
 import { firstRow, shuffledItems } from '../data/batches.ts'
 import { sha256 } from '../platform/digest.ts'
 import type { FeedValue } from '../tensor/index.ts'
 import type { TrainingTask } from '../train/index.ts'
+import { checkCodes as checkCodesOf } from './image-coder.ts'
 import { chosenCodes } from './image-engines/choose-codes.ts'
 import type { ImageModel } from './image-model.ts'
 
@@ -45,9 +46,9 @@ export function imageTask(model: ImageModel, options: ImageTaskOptions): Trainin
   checkOptions(schema, options, 'imageTask')
   const { train, validation, batch, seed, validationBatches = Number.POSITIVE_INFINITY } = options
   const { network } = model
-  checkCodes(model, train, batch)
+  checkSamples(model, train, batch)
   network.checkSamples?.(train.codes)
-  if (validation !== undefined) checkCodes(model, validation, batch)
+  if (validation !== undefined) checkSamples(model, validation, batch)
   const rng = createRng(seed)
   const itemAt = shuffledItems(rng.fold('order'), train.codes.count)
   const feed = (from: LabelledCodes, samples: Int32Array, noise: Rng): Readonly<Record<string, FeedValue>> =>
@@ -81,15 +82,8 @@ function droppedLabels({ network }: ImageModel, labels: Int32Array, samples: Int
   return samples.map((sample, i) => (rng.uniformAt(i) < network.labelDrop ? network.classes : labels[sample]!))
 }
 
-function checkCodes({ tokenizer, network }: ImageModel, { codes, labels }: LabelledCodes, batch: number): void {
-  const { unit, layout } = tokenizer
-  const shapes = (parts: CodeBatch['layout']['parts']) => parts.map(({ shape }) => `[${shape}]`).join(' ')
-  const width = codes.kind === 'ids' ? codes.vocabulary.length : codes.dimension
-  if (codes.kind !== unit.kind || width !== unitWidth(unit) || shapes(codes.layout.parts) !== shapes(layout.parts)) {
-    throw new MismatchError(`codes of ${width} ${codes.kind} on ${shapes(codes.layout.parts)}`, {
-      expected: `${unitWidth(unit)} ${unit.kind} on ${shapes(layout.parts)}, as the model's tokenizer gives them`,
-    })
-  }
+function checkSamples({ tokenizer, network }: ImageModel, { codes, labels }: LabelledCodes, batch: number): void {
+  checkCodesOf(tokenizer, codes)
   if (codes.count < batch) throw new DataError(`${codes.count} samples`, { expected: `at least a batch of ${batch}` })
   if (labels.length !== codes.count)
     throw new DataError(`${labels.length} labels for ${codes.count} samples`, { expected: 'one each' })
