@@ -185,8 +185,8 @@ export function runImageTokenizerContract(given: ImageTokenizerCase): void {
       'says what it carries, and takes other scales only where parts are whole pictures',
       async () => {
         expect(['residual', 'latest', 'band']).toContain(tokenizer.carryKind)
-        expect(tokenizer.withScales === undefined).toBe(tokenizer.carryKind !== 'latest')
         if (tokenizer.withScales === undefined) return
+        expect(tokenizer.carryKind).toBe('latest')
         const grids = layout.parts.map(({ shape: [height, width] }) => [height!, width!] as const)
         // The same pictures on the first and last grids: the codes that all grids have there.
         const fewer = tokenizer.withScales([grids[0]!, grids.at(-1)!])
