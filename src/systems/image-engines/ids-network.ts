@@ -42,7 +42,7 @@ export function vocabularyOf({ unit, kind }: ImageTokenizer, system: string): re
   })
 }
 
-/** Mean −log p of an id, in nats, over samples, channels, slots and codes, weighted as the plan has it. */
+/** Mean −log p of an id, in nats, over samples, values and codes, weighted as the plan has it. */
 export function idsLoss(network: IdsNetwork, inputs: Traced): Tensor {
   const weights = channelsOf(network).flatMap(({ target, weight }) => [...weight].filter((_, slot) => target[slot]! >= 0))
   const total = weights.reduce((all, weight) => all + weight, 0) * network.vocabulary.length
@@ -50,13 +50,13 @@ export function idsLoss(network: IdsNetwork, inputs: Traced): Tensor {
 }
 
 /**
- * Exact log p of a sample's ids, in nats: `[batch]`. Where several channels predict a value, it is that of the weighted mean of their logits, from
- * which values are drawn.
+ * Σ log p of a sample's ids, in nats, weighted as the plan has it: `[batch]`. Where several channels predict a value, it is that of the weighted
+ * mean of their logits, from which values are drawn.
  */
-export function exactLogProb(network: IdsNetwork, inputs: Traced): Tensor {
-  const channels = channelsOf(network)
-  if (channels.length === 1) return idsLogProb(network, inputs)
+export function idsLogProb(network: IdsNetwork, inputs: Traced): Tensor {
   const logits = planReadout(network, inputs).logits!
+  const channels = channelsOf(network)
+  if (channels.length === 1) return channelLogProb(network, inputs.values!, logits, channels[0]!)
   const width = network.vocabulary.reduce((all, size) => all + size, 0)
   const perValue = channels.map((channel, index) =>
     matmul(valuesOfSlots(channel, valueCount(network)), slice(logits, -1, index * width, (index + 1) * width)),
@@ -73,23 +73,11 @@ function valuesOfSlots({ target, weight }: Channel, values: number): Tensor {
   return constant(shares, [1, values, slots])
 }
 
-/** Σ log p of a sample's ids, in nats, over channels, slots and codes, weighted as the plan has it: `[batch]`. */
-export function idsLogProb(network: IdsNetwork, inputs: Traced): Tensor {
-  const logits = planReadout(network, inputs).logits!
-  const width = network.vocabulary.reduce((all, size) => all + size, 0)
-  const channels = channelsOf(network)
-  return channels
-    .map((channel, index) =>
-      channelLogProb(network, inputs.values!, slice(logits, -1, index * width, (index + 1) * width), channel),
-    )
-    .reduce((a, b) => add(a, b))
-}
-
 function channelsOf({ plan }: IdsNetwork): readonly Channel[] {
   return [plan, ...(plan.channels ?? [])]
 }
 
-/** Logits `[batch, slot, Σ vocabulary]` of one channel → Σ log p `[batch]`. */
+/** Logits `[batch, slot, Σ vocabulary]` of the only channel → Σ log p `[batch]`. */
 function channelLogProb({ vocabulary }: IdsNetwork, values: Tensor, logits: Tensor, { target, weight }: Channel): Tensor {
   const slots = [...target.keys()].filter((slot) => target[slot]! >= 0)
   const own = chosen(logits, slots)

@@ -20,7 +20,7 @@ import type { Device } from '../../platform/index.ts'
 import { concat, type Inputs, type Tensor, unsqueeze } from '../../tensor/index.ts'
 import type { ImageContext, ImageNetwork } from '../image-system.ts'
 import { count, layerCount, share } from '../read-config.ts'
-import { exactLogProb, idsFeed, idsInputs, idsLoss, vocabularyOf } from './ids-network.ts'
+import { idsFeed, idsInputs, idsLogProb, idsLoss, vocabularyOf } from './ids-network.ts'
 import { type IdsNetwork, IdsSampler } from './ids-sampler.ts'
 
 export const tokenSchema = v.strictObject({
@@ -109,7 +109,7 @@ export class TokenNetwork implements IdsNetwork, ImageNetwork {
   }
 
   logProb(values: Tensor, label: Tensor): Tensor {
-    return exactLogProb(this, { values, label })
+    return idsLogProb(this, { values, label })
   }
 
   openSampler(device: Device): IdsSampler {
