@@ -47,7 +47,7 @@ const schema = v.looseObject({
 
 /**
  * Generates code values step by step; every step's values decode to a preview (`decodeCodes` with its `known`). Throws OptionError on options that
- * the model's system does not take, on classes that it does not have, and as its sampler does.
+ * the model's system does not take or that would change nothing, on classes that it does not have, and as its sampler does.
  * @example
  * for await (const { step, steps } of generateImages(imageModel, { classes: 3, count: 16, seed: 1 })) console.log(step, steps)
  */
@@ -65,6 +65,7 @@ export async function* generateImages(
     })
   }
   const labels = labelsOf(model, classes, count)
+  checkGuidance(model, labels, sampling.guidance)
   if (given !== undefined) checkGiven(given, model.tokenizer.unit, labels.length)
   const rng = createRng(seed)
   const rngs = Array.from(labels, (_, i) => rng.fold('picture').fold(i))
@@ -94,6 +95,15 @@ function labelOf(wanted: string | number, classes: readonly string[]): number {
   const names = classes.slice(0, 20).map((name, i) => (name === String(i) ? name : `${i} (${name})`))
   throw new OptionError(`there is no class ${JSON.stringify(wanted)}`, {
     expected: classes.length === 0 ? 'no class: the model has none' : names.join(', '),
+  })
+}
+
+/** Guidance leads towards a class. Models without classes refuse it themselves. */
+function checkGuidance({ network }: ImageModel, labels: Int32Array, guidance: SampleOptions['guidance']): void {
+  const counts = guidance !== undefined && guidance !== 1
+  if (!counts || network.classes === 0 || labels.some((label) => label !== network.classes)) return
+  throw new OptionError('guidance of pictures without a class changes nothing, and takes twice the work', {
+    fix: 'name classes, or leave guidance out',
   })
 }
 

@@ -34,7 +34,7 @@ export interface CreateImageModelOptions {
   readonly system: ImageSystem
   /** As `system.readOptions` takes them. */
   readonly options: unknown
-  /** A tokenizer with its weights; it is the model's from now on. */
+  /** A tokenizer with its weights; it is the model's from now on, unless making the model fails. */
   readonly tokenizer: ImageTokenizer
   /** Names of the classes. Default: none. */
   readonly classes?: readonly string[]
@@ -100,9 +100,14 @@ export async function createImageModel(given: CreateImageModelOptions): Promise<
   checkOptions(createSchema, given, 'createImageModel')
   const { system, options, tokenizer, classes = [], device, seed } = given
   const model = new OpenImageModel(system, system.readOptions(options), tokenizer, classes, device)
-  await initialize(model.network, createRng(seed).fold('weights'))
-  nameVariables(imageModule(model))
-  return model
+  try {
+    await initialize(model.network, createRng(seed).fold('weights'))
+    nameVariables(imageModule(model))
+    return model
+  } catch (error) {
+    await disposeModule(model.network)
+    throw error
+  }
 }
 
 /** Writes a model folder, tokenizer included, that `loadImageModel` reads back. It changes as a whole. Throws DataError when it cannot be written. */
@@ -130,8 +135,13 @@ export async function loadImageModel(folder: string, { device }: { readonly devi
   const system = await loadImageSystem(config.system)
   const tokenizer = buildImageTokenizer(config.tokenizer)
   const model = new OpenImageModel(system, system.readOptions(config.options), tokenizer, config.classes, device)
-  await loadModule(folder, imageModule(model))
-  return model
+  try {
+    await loadModule(folder, imageModule(model))
+    return model
+  } catch (error) {
+    await model[Symbol.asyncDispose]()
+    throw error
+  }
 }
 
 /** Network and tokenizer, under the names that files have for them. */

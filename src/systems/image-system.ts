@@ -105,7 +105,7 @@ export interface SampleOptions {
   readonly schedule?: ScaleSchedule
   /** Height and width of the last scale. Default: the tokenizer's. */
   readonly size?: readonly [height: number, width: number]
-  /** topK at scales that training never saw. Default: as elsewhere; published code takes 1. */
+  /** topK at scales that training never saw, of which there must be one. Default: as elsewhere; published code takes 1. */
   readonly unseenTopK?: number
   /** Deviation of noise that finished groups get before later ones see them, to try how well a model bears it. Default 0. */
   readonly contextNoise?: number

@@ -1,4 +1,4 @@
-import { nameVariables } from '../nn/index.ts'
+import { disposeModule, nameVariables } from '../nn/index.ts'
 import { currentFolder } from '../platform/folders.ts'
 import { buildImageTokenizer } from '../tokenizers/image/build.ts'
 import type { ImageTokenizer, ImageTokenizerFile } from '../tokenizers/image/image-tokenizer.ts'
@@ -26,6 +26,11 @@ export async function loadImageTokenizer(folder: string): Promise<ImageTokenizer
   const file = await readJson(await currentFolder(folder), tokenizerFileName)
   const tokenizer = buildImageTokenizer(file as ImageTokenizerFile)
   nameVariables(tokenizer)
-  await loadModule(folder, tokenizer)
-  return tokenizer
+  try {
+    await loadModule(folder, tokenizer)
+    return tokenizer
+  } catch (error) {
+    await disposeModule(tokenizer)
+    throw error
+  }
 }

@@ -1,3 +1,4 @@
+import { OptionError } from '../../base/errors.ts'
 import type { Device } from '../../platform/index.ts'
 import type { GuidanceScale, ImageSampler, SampleOptions, SampleRequest, SampleStep } from '../image-system.ts'
 import type { FlexibleScaleNetwork } from './flexible-scale-network.ts'
@@ -32,9 +33,9 @@ export class FlexibleSampler implements ImageSampler {
 
   async *sample(request: SampleRequest): AsyncGenerator<SampleStep, void, undefined> {
     const scales = scheduleOf(this.#network.layout, request.options)
-    const opened = await this.#open(scales)
-    opened.running++
+    const opened = this.#open(scales, request.options)
     try {
+      await this.#closeIdle()
       yield* opened.sampler.sample({ ...request, options: this.#heldGuidance(request.options, scales) })
     } finally {
       opened.running--
@@ -46,27 +47,45 @@ export class FlexibleSampler implements ImageSampler {
     this.#opened.clear()
   }
 
-  async #open(scales: readonly ScaleSize[]): Promise<Opened> {
+  /** Marked as running before anything is waited for: another call must not close what this one is about to use. */
+  #open(scales: readonly ScaleSize[], { unseenTopK }: SampleOptions): Opened {
+    const unseen = this.#unseen(scales)
+    if (unseenTopK !== undefined && !unseen.includes(true)) {
+      throw new OptionError('unseenTopK of a schedule whose scales training saw, all of them', {
+        expected: 'a schedule or size with others',
+        fix: 'leave unseenTopK out, or give topK',
+      })
+    }
     const key = scales.map((size) => size.join('×')).join(' ')
-    const found = this.#opened.get(key) ?? { sampler: this.#compiled(scales), running: 0 }
+    const found = this.#opened.get(key) ?? { sampler: this.#compiled(scales, unseen), running: 0 }
     // Moved to the end: the first ones are those unused for longest.
     this.#opened.delete(key)
     this.#opened.set(key, found)
-    const idle = [...this.#opened].find(([other, { running }]) => other !== key && running === 0)
-    if (this.#opened.size > mostOpen && idle !== undefined) {
-      const [other, { sampler }] = idle
-      this.#opened.delete(other)
-      this.#earlierCalls += sampler.evaluations.backbone
-      await sampler[Symbol.asyncDispose]()
-    }
+    found.running++
     return found
   }
 
-  #compiled(scales: readonly ScaleSize[]): IdsSampler {
-    const seen = new Set(gridsOf(this.#network.layout).map((size) => size.join('×')))
+  /** Closes those unused for longest, as far as they are too many. */
+  async #closeIdle(): Promise<void> {
+    const idle = [...this.#opened].filter(([, { running }]) => running === 0)
+    const closed = idle.slice(0, Math.max(0, this.#opened.size - mostOpen))
+    for (const [key, { sampler }] of closed) {
+      this.#opened.delete(key)
+      this.#earlierCalls += sampler.evaluations.backbone
+    }
+    for (const [, { sampler }] of closed) await sampler[Symbol.asyncDispose]()
+  }
+
+  #compiled(scales: readonly ScaleSize[], unseen: readonly boolean[]): IdsSampler {
     return new IdsSampler(this.#network.at(scales), this.#device, ({ unseenTopK, ...options }, step) =>
-      unseenTopK === undefined || seen.has(scales[step]!.join('×')) ? options : { ...options, topK: unseenTopK },
+      unseenTopK === undefined || !unseen[step]! ? options : { ...options, topK: unseenTopK },
     )
+  }
+
+  /** Whether training never saw a scale. */
+  #unseen(scales: readonly ScaleSize[]): boolean[] {
+    const seen = new Set(gridsOf(this.#network.layout).map((size) => size.join('×')))
+    return scales.map((size) => !seen.has(size.join('×')))
   }
 
   /** A ramp of guidance stays where it is beyond the size that training had. */

@@ -106,7 +106,7 @@ interface ScaleOnItsWay {
 
 /** How much the condition counts at step `k` of `steps` and a time. Throws OptionError on an upper end outside [0, 1], or of no guidance. */
 function guidanceOf({ guidance, guidanceHigh }: SampleOptions): (k: number, steps: number, time: number) => number {
-  if (guidance === undefined && guidanceHigh !== undefined)
+  if ((guidance === undefined || guidance === 1) && guidanceHigh !== undefined)
     throw new OptionError('guidanceHigh without guidance', { fix: 'give guidance too, or neither' })
   const high = guidanceHigh ?? 0.9
   guidanceWithin(1, 0, { high })

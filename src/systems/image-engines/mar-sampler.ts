@@ -142,7 +142,7 @@ interface Diffusing {
 
 /** Throws OptionError on a space without guidance in it. */
 function spaceOf({ guidance, guidanceSpace }: SampleOptions): 'eps' | 'hidden' {
-  if (guidanceSpace !== undefined && guidance === undefined)
+  if (guidanceSpace !== undefined && (guidance === undefined || guidance === 1))
     throw new OptionError('guidanceSpace without guidance', { fix: 'give guidance too, or neither' })
   return guidanceSpace ?? 'eps'
 }

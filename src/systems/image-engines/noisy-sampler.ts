@@ -1,4 +1,5 @@
 import { countValues } from '../../base/codes.ts'
+import { OptionError } from '../../base/errors.ts'
 import type { Step } from '../../base/model.ts'
 import { openPlanStepper, type PlanStepper } from '../../engine/index.ts'
 import type { PlanNetwork } from '../../nn/index.ts'
@@ -42,6 +43,11 @@ export class NoisySampler implements ImageSampler {
     const drawing = new VectorDrawing(this.#network, request)
     const solver = flowSolver(options, signal)
     const { contextNoise = 0 } = options
+    if (contextNoise > 0 && this.#steps.length === 1)
+      throw new OptionError('contextNoise of a model that draws all values in one group: no group comes after another', {
+        expected: "a unit smaller than 'image'",
+        fix: 'leave contextNoise out',
+      })
     const shake = contextNoise > 0 ? noiseOfSamples(this.#network, rngs, 'context', contextNoise) : undefined
     await this.#stepper.begin(arms.rows)
     for (const [k, { commit }] of this.#steps.entries()) {

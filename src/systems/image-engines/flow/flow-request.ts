@@ -72,8 +72,21 @@ export function readRequest(
   const flow = special as FlowOptions
   if (flow.denoise === true && noise === 0)
     throw new OptionError('denoise: the flow was trained without Gaussian noise', { expected: 'false' })
+  checkEffects(flow, { guided: guidance !== 1 && labels.some((label) => label !== stack.classes) })
   const inverses = readInverses(flow.inverse ?? 'sequential', { blocks: stack.blocks.length, slots: stack.slots })
   return { special: flow, inverses, temperature, denoises: flow.denoise ?? noise > 0 }
+}
+
+/** Throws OptionError on options of what is not asked for. */
+function checkEffects({ inverse, calibrate, tolerance, rule }: FlowOptions, { guided }: { readonly guided: boolean }): void {
+  const unused = calibrate === undefined ? tolerance !== undefined && 'tolerance' : 'calibrate'
+  if (unused && inverse !== 'auto') {
+    throw new OptionError(`special: ${unused} is for inverse 'auto', which is not asked for`, {
+      fix: unused === 'calibrate' ? "give inverse: 'auto', or leave it out" : "give inverse: 'auto', or a tolerance in the inverse",
+    })
+  }
+  if (rule !== undefined && !guided)
+    throw new OptionError('special: rule without guidance towards a class', { fix: 'give guidance and classes, or leave rule out' })
 }
 
 function checkSamples(labels: Int32Array, rngs: readonly Rng[], { classes }: FlowStack): void {

@@ -133,8 +133,13 @@ export class FlowSampler implements ImageSampler {
   async #planned({ calibrate: data, tolerance = 1e-4 }: FlowOptions, how: Conditions): Promise<readonly Inverse[]> {
     const known = this.#calibrated
     const current = known?.data === data && known?.tolerance === tolerance ? known : undefined
-    this.#calibrated = current ?? { data, tolerance, calibration: this.#calibration(data, tolerance) }
-    const { trials } = await this.#calibrated.calibration
+    const calibrated = current ?? { data, tolerance, calibration: this.#calibration(data, tolerance) }
+    this.#calibrated = calibrated
+    const { trials } = await calibrated.calibration.catch((error: unknown) => {
+      // What failed once may do so for a passing reason: the next call tries again.
+      if (this.#calibrated === calibrated) this.#calibrated = undefined
+      throw error
+    })
     return this.#stack.blocks.map((block, index) => {
       const { labels, weight } = armsOf(block, how)
       return cheapest(trials[index]!, block, weight === undefined ? labels.length : 2 * labels.length)

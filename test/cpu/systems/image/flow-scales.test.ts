@@ -137,7 +137,7 @@ describe('sampling options', () => {
     expect(greatest(await below(0.1), await draw({}))).toBeLessThan(1e-4)
     expect(await below(0.9)).toEqual(await draw({ guidance: 3 }))
     expect(greatest(await below(0.9), await below(1))).toBeGreaterThan(1e-4)
-    await expect(draw({ guidanceHigh: 0.5 })).rejects.toThrow(/without guidance/)
+    for (const off of [{}, { guidance: 1 }]) await expect(draw({ ...off, guidanceHigh: 0.5 })).rejects.toThrow(/without guidance/)
     await expect(draw({ guidance: 2, guidanceHigh: 1.5 })).rejects.toThrow(/guidance between times/)
   })
 

@@ -205,6 +205,11 @@ describe('sampling', () => {
       { special: { inverse: 'auto', calibrate: { values: normals('x', 15), labels: new Int32Array(1) } } },
     ],
     ['denoising without noise', { special: { denoise: true } }],
+    ['calibration without auto', { special: { calibrate: { values: normals('x', 16), labels: new Int32Array(1) } } }],
+    ['a tolerance without auto', { special: { inverse: { kind: 'jacobi', tolerance: 1e-3 }, tolerance: 1e-3 } }],
+    ['a rule without guidance', { special: { rule: 'linear' } }],
+    ['a rule with guidance 1', { guidance: 1, special: { rule: 'linear' } }],
+    ['a rule for samples without a class', { guidance: 2, special: { rule: 'linear' } }, { labels: Int32Array.of(3) }],
     ['labels beyond the classes', {}, { labels: Int32Array.of(4) }],
     ['labels without generators', {}, { rngs: [] }],
     ['no samples', {}, { labels: new Int32Array(0), rngs: [] }],
@@ -220,6 +225,14 @@ describe('sampling', () => {
     ],
   ])('refuses %s', async (_name, options, more = {}) => {
     await expect(steps(sampler, options, [0], more)).rejects.toThrow(OptionError)
+  })
+
+  it('calibrates anew after a calibration that failed', async () => {
+    const calibrate = { values: new Float32Array(2 * 16).fill(Number.NaN), labels: Int32Array.of(0, 1) }
+    const options: SampleOptions = { special: { inverse: 'auto', calibrate } }
+    await expect(sampled(sampler, options)).rejects.toThrow(NonFiniteError)
+    calibrate.values.set(normals('calibration', 2 * 16))
+    expect(largestDifference(await sampled(sampler, options), await sampled(sampler))).toBeLessThan(1e-3)
   })
 
   it('refuses guidance of a flow that was trained without label drop', async () => {

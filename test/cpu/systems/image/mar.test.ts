@@ -232,7 +232,8 @@ describe('a sampler of masked vectors', () => {
   it('refuses what cannot be done', async () => {
     const sampler = new MarSampler(normals, device)
     await expect(stepsOf(sampler, { steps: 7 })).rejects.toThrow(/7 steps for 6 values/)
-    await expect(stepsOf(sampler, { guidanceSpace: 'hidden' })).rejects.toThrow(/guidanceSpace without guidance/)
+    for (const off of [{}, { guidance: 1 }])
+      await expect(stepsOf(sampler, { ...off, guidanceSpace: 'hidden' })).rejects.toThrow(/guidanceSpace without guidance/)
     for (const innerSteps of [0, 1001, 2.5, () => 0]) await expect(stepsOf(sampler, { innerSteps })).rejects.toThrow(OptionError)
     await sampler[Symbol.asyncDispose]()
   })

@@ -223,6 +223,12 @@ describe('sampling options', () => {
     expect(greatest(await draw(options), plain)).toBeGreaterThan(1e-3)
   })
 
+  it('noise in the context is refused where no group has one', async () => {
+    const single = (await network({ unit: 'image' })).openSampler(device)
+    await expect(last(single, { contextNoise: 0.2 })).rejects.toThrow(/contextNoise .* one group/)
+    await single[Symbol.asyncDispose]()
+  })
+
   it('noise in the context leaves the first group alone', async () => {
     const [plain, shaken] = [await draw({}), await draw({ contextNoise: 0.5 })]
     expect(shaken.slice(0, 8)).toEqual(plain.slice(0, 8))
