@@ -2,7 +2,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander'
 import { addContext, type ContextFlags } from './context-flags.ts'
 import { givenOptions, optionsAddedBy } from './modality.ts'
 import { anyNumber, notNegative, positive, positiveProbability, probability, seed, threadCount, wholeNumber } from './numbers.ts'
-import { addPictureOptions, type PictureFlags } from './picture-flags.ts'
+import { addPictureOptions, missingBeside, type PictureFlags } from './picture-flags.ts'
 
 /** The options of sampling as they were given. */
 export interface SamplingFlags {
@@ -49,6 +49,8 @@ export function registerGenerate(program: Command): void {
     if (flags.topLogprobs !== undefined && flags.json !== true) command.error("error: option '--top-logprobs' needs '--json'")
     if (flags.preview === true && flags.json === true)
       command.error("error: option '--preview' cannot be used with option '--json'")
+    const missing = missingBeside(flags)
+    if (missing !== undefined) command.error(missing)
     const { generateAction } = await import('./actions/generate.ts')
     await generateAction(model, prompt, flags, { given: givenOptions(command), own: { text, pictures } })
   })
@@ -96,7 +98,8 @@ Examples:
   nextx generate stories260K "Tom and his dog" --temperature 0.8 --top-p 0.9 --seed 7 --stats
   nextx generate my-model - --max-tokens 100 < prompt.txt > continuation.txt
   nextx generate stories260K "The cat" --temperature 0 --max-tokens 5 --json --top-logprobs 3
-  nextx generate garments --class dress --n 16 --guidance 1.5 --seed 1 --out dresses.png --scale 4`
+  nextx generate garments --class dress --n 16 --guidance 1.5 --seed 1 --out dresses.png --scale 4
+  nextx generate garments --image coat.png --keep 0,0,14,28 --class coat --n 8 --out coats.png`
 
 export function collectText(text: string, before: readonly string[] = []): string[] {
   if (text === '') throw new InvalidArgumentError('Expected a text that is not empty.')

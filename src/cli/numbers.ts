@@ -38,3 +38,13 @@ function parser(pattern: RegExp, accepts: (value: number) => boolean, expected: 
     throw new InvalidArgumentError(`Expected ${expected}.`)
   }
 }
+
+/** Reads `28` or `28x32`: height and width, each of at least `least`. */
+export function sides(least: number, unit: string): (text: string) => readonly [height: number, width: number] {
+  const side = wholeNumber(least, 4096)
+  return (text) => {
+    const [, height, width] = /^(\d{1,5})(?:x(\d{1,5}))?$/.exec(text) ?? []
+    if (height === undefined) throw new InvalidArgumentError(`Expected a number of ${unit}, or height x width such as 28x32.`)
+    return [side(height), side(width ?? height)]
+  }
+}

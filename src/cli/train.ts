@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { givenOptions, optionsAddedBy } from './modality.ts'
-import { decayRate, fraction, notNegative, positive, seed, threadCount, wholeNumber } from './numbers.ts'
+import { decayRate, fraction, notNegative, positive, seed, sides, threadCount, wholeNumber } from './numbers.ts'
 
 /** How text becomes ids: a tokenizer to be made, or the file of one. */
 export type TokenizerFlag = 'bytes' | 'characters' | { readonly bpe: number } | { readonly path: string }
@@ -106,7 +106,11 @@ function addPictures(command: Command): void {
   ])
   command
     .optionsGroup('Pictures:')
-    .option('--size <height[xwidth]>', 'bring all pictures to this size (default: as they are, all of one size)', parseSize)
+    .option(
+      '--size <height[xwidth]>',
+      'bring all pictures to this size (default: as they are, all of one size)',
+      sides(2, 'pixels'),
+    )
     .addOption(resize)
     .addOption(
       new Option('--channels <count>', '1: grey, 3: colours (default: as they are)').choices(['1', '3']).argParser(parseChannels),
@@ -168,13 +172,6 @@ Examples:
   nextx train --data "stories/*.jsonl" --format jsonl --field story --tokenizer bpe:2048 --preset small
   nextx train --data corpus.txt --steps 6000 --out my-model --resume
   nextx train --system var --data pictures/ --size 28 --channels 1 --steps 4000 --out my-pictures`
-
-function parseSize(text: string): readonly [number, number] {
-  const [, height, width] = /^(\d{1,5})(?:x(\d{1,5}))?$/.exec(text) ?? []
-  if (height === undefined) throw new InvalidArgumentError('Expected a number of pixels, or height x width such as 28x32.')
-  const side = wholeNumber(2, 4096)
-  return [side(height), side(width ?? height)]
-}
 
 function parseChannels(text: string): 1 | 3 {
   if (text === '1' || text === '3') return text === '1' ? 1 : 3

@@ -86,8 +86,8 @@ function keptCells({ height, width, pixels }: PictureMask, [rows, columns]: read
   })
 }
 
-/** The tokenizer of the scales that sampling runs on. */
-function scheduledTokenizer(
+/** The tokenizer of the scales that sampling runs on. Throws OptionError on scales that do not grow, MismatchError on a tokenizer without others. */
+export function scheduledTokenizer(
   tokenizer: ImageTokenizer,
   { schedule, size }: Pick<EditImagesOptions, 'schedule' | 'size'>,
 ): ImageTokenizer {

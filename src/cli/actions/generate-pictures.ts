@@ -3,8 +3,9 @@ import { OptionError } from '../../base/errors.ts'
 import type { Pictures } from '../../base/pictures.ts'
 import { encodePng, pictureGrid } from '../../formats/index.ts'
 import { writeFileAtomic } from '../../platform/files.ts'
+import { scheduledTokenizer } from '../../systems/edit-images.ts'
 import {
-  type GenerateImagesOptions,
+  editImages,
   generateImages,
   type ImageModel,
   openImageCoder,
@@ -14,11 +15,12 @@ import {
 import { interruptible } from '../exit.ts'
 import { decimals, thousands } from '../format.ts'
 import type { GenerateFlags } from '../generate.ts'
-import { flagOf } from '../modality.ts'
 import { withImageModel } from '../model.ts'
 import { openBar } from '../progress.ts'
 import { note, oneLine, styled, writeJson } from '../terminal.ts'
 import { drawSeed } from './draw-seed.ts'
+import { type Edits, editsOf } from './picture-edits.ts'
+import { samplingOf } from './picture-sampling.ts'
 import { openPictureScreen, type PictureScreen } from './picture-screen.ts'
 
 /** One step, as `--json` prints it. */
@@ -28,6 +30,11 @@ interface StepFacts {
   readonly settled: number
   /** Since the start. */
   readonly seconds: number
+}
+
+interface Run {
+  readonly seed: number
+  readonly signal: AbortSignal
 }
 
 interface Drawn {
@@ -42,12 +49,12 @@ export async function generatePicturesAction(name: string, flags: GenerateFlags)
   refuseNoPlace(flags, screen)
   await interruptible(async (signal) => {
     await withImageModel(name, { ...flags, signal }, async (model) => {
-      const options = imageOptions(model, flags)
-      const drawn = await draw(model, { ...options, seed: flags.seed ?? drawSeed(), signal }, screen)
+      const wanted = await wantedOf(model, flags)
+      const drawn = await draw(model, wanted, { seed: flags.seed ?? drawSeed(), signal }, screen)
       if (flags.out !== undefined) await writeGrid(drawn.pictures, flags, flags.out)
       const { backbone, head } = model.sampler.evaluations
       if (flags.stats === true) note(styled('dim', statsOf(drawn, { backbone, head }), process.stderr))
-      if (flags.json === true) writeJson(summary(model, drawn, options, flags))
+      if (flags.json === true) writeJson(summary(model, drawn, wanted, flags))
       else if (flags.out !== undefined) note(`wrote ${oneLine(flags.out)}`)
     })
   })
@@ -63,33 +70,24 @@ function refuseNoPlace({ out, columns, scale }: GenerateFlags, screen: PictureSc
     throw new OptionError('--columns and --scale are of a file, and there is none', { fix: 'give one with --out <file.png>' })
 }
 
-const samplingNames = [
-  'guidance',
-  'temperature',
-  'topK',
-  'topP',
-  'steps',
-  'innerSteps',
-  'method',
-  'choiceTemperature',
-] as const satisfies readonly (keyof SampleOptions & keyof GenerateFlags)[]
+interface Wanted {
+  readonly sampling: SampleOptions
+  readonly classes: (string | number)[] | undefined
+  readonly count: number
+  readonly edits: Edits | undefined
+}
 
-/** What the library takes of the flags. Throws OptionError on those that the model's method does not take. */
-function imageOptions(model: ImageModel, flags: GenerateFlags): Omit<GenerateImagesOptions, 'seed' | 'signal'> {
-  const given = samplingNames.filter((name) => flags[name] !== undefined)
-  const taken = samplingNames.filter((name) => model.sampler.options.includes(name))
-  const unknown = given.find((name) => !taken.includes(name))
-  if (unknown !== undefined) {
-    throw new OptionError(`${model.system.id} does not take ${flagOf(unknown)}`, {
-      expected: `of these: ${taken.map(flagOf).join(', ') || 'none'}`,
-    })
-  }
+/** Throws OptionError on flags that the model's method does not take, and as reading a picture does. */
+async function wantedOf(model: ImageModel, flags: GenerateFlags): Promise<Wanted> {
+  const sampling = samplingOf(model, flags)
   const classes = classesOf(model, flags)
-  return {
-    ...Object.fromEntries(given.map((name) => [name, flags[name]])),
-    ...(classes && { classes }),
-    count: flags.n ?? Math.max(1, classes?.length ?? 0),
-  }
+  const count = flags.n ?? Math.max(1, classes?.length ?? 0)
+  return { sampling, classes, count, edits: await editsOf(model, flags, sampling, count) }
+}
+
+function stepsOf(model: ImageModel, { sampling, classes, count, edits }: Wanted, run: Run): AsyncIterable<SampleStep> {
+  const common = { ...sampling, ...(classes && { classes }), ...run }
+  return edits === undefined ? generateImages(model, { ...common, count }) : editImages(model, { ...common, ...edits })
 }
 
 /** Classes by name, or by label; several take turns. */
@@ -99,23 +97,22 @@ function classesOf({ classes }: ImageModel, { class: wanted, n }: GenerateFlags)
   return Array.from({ length: n ?? each.length }, (_, i) => each[i % each.length]!)
 }
 
-async function draw(model: ImageModel, options: GenerateImagesOptions, screen: PictureScreen | undefined): Promise<Drawn> {
+async function draw(model: ImageModel, wanted: Wanted, run: Run, screen: PictureScreen | undefined): Promise<Drawn> {
   const bar = openBar('drawing', 'steps')
-  const coder = openImageCoder(model.tokenizer, { device: model.device })
+  const coder = openImageCoder(scheduledTokenizer(model.tokenizer, wanted.sampling), { device: model.device })
   const steps: StepFacts[] = []
   const start = performance.now()
-  const decode = ({ values, known }: SampleStep) =>
-    coder.decode(values, { known, ...(options.signal && { signal: options.signal }) })
+  const decode = ({ values, known }: SampleStep) => coder.decode(values, { known, signal: run.signal })
   let last: SampleStep | undefined
   try {
-    for await (const each of generateImages(model, options)) {
+    for await (const each of stepsOf(model, wanted, run)) {
       last = each
       const settled = each.known.reduce((sum, one) => sum + one, 0)
       steps.push({ step: each.step, settled, seconds: (performance.now() - start) / 1000 })
       if (screen === undefined) bar.show(each.step, each.steps)
       else screen.show(await decode(each), `step ${each.step} of ${each.steps}`)
     }
-    return { pictures: await decode(last!), steps, seed: options.seed }
+    return { pictures: await decode(last!), steps, seed: run.seed }
   } finally {
     bar.close()
     await coder[Symbol.asyncDispose]()
@@ -141,12 +138,7 @@ function statsOf({ pictures, steps, seed }: Drawn, { backbone, head }: Evaluatio
   ].join('\n')
 }
 
-function summary(
-  model: ImageModel,
-  { pictures, steps, seed }: Drawn,
-  { classes }: { readonly classes?: unknown },
-  flags: GenerateFlags,
-) {
+function summary(model: ImageModel, { pictures, steps, seed }: Drawn, { classes }: Pick<Wanted, 'classes'>, flags: GenerateFlags) {
   const { backbone, head } = model.sampler.evaluations
   const { count, channels, height, width } = pictures
   return {

@@ -35,56 +35,99 @@ export const usualTokenizers: Readonly<Record<string, UsualTokenizer>> = {
   xar: { name: 'vae', sides: 'even' },
 }
 
-/** Makes a tokenizer for pictures of a size, from what follows the colon. */
-type Recipe = (picture: PictureSize, argument: string | undefined, sides?: Parity) => ImageTokenizer
+/** Reads what follows the colon, and then makes tokenizers for pictures of a size. */
+type Recipe = (argument: string | undefined) => (picture: PictureSize, sides?: Parity) => ImageTokenizer
 
 const recipes: Readonly<Record<string, Recipe>> = {
-  vq: (picture, codes) => vq({ ...networkOf(picture), codes: whole(codes, 256), dimension: 8 }),
-  bae: (picture, bits) => bae({ ...networkOf(picture), bits: whole(bits, 12), split: whole(bits, 12) % 2 === 0 ? 2 : 1 }),
-  vae: (picture, channels, sides) => vae({ ...networkOf(picture, sides), channels: whole(channels, 4) }),
-  'multi-scale': (picture, carry = 'residual') => {
+  vq: (argument) => {
+    const codes = whole(argument, 256)
+    return (picture) => vq({ ...networkOf(picture), codes, dimension: 8 })
+  },
+  bae: (argument) => {
+    const bits = whole(argument, 12)
+    return (picture) => bae({ ...networkOf(picture), bits, split: bits % 2 === 0 ? 2 : 1 })
+  },
+  vae: (argument) => {
+    const channels = whole(argument, 4)
+    return (picture, sides) => vae({ ...networkOf(picture, sides), channels })
+  },
+  'multi-scale': (carry = 'residual') => {
     if (carry !== 'residual' && carry !== 'latest' && carry !== 'band')
       throw new OptionError(`--tokenizer multi-scale:${carry}`, { expected: 'residual, latest or band after the colon' })
     // Odd sides hold whole bands of frequencies.
     const sides = carry === 'band' ? 'odd' : undefined
-    const network = networkOf(picture, sides)
-    return multiScale({ ...network, codes: 256, dimension: 8, scales: scalesOf(picture, network.downsample, sides), carry })
+    return (picture) => {
+      const network = networkOf(picture, sides)
+      return multiScale({ ...network, codes: 256, dimension: 8, scales: scalesOf(picture, network.downsample, sides), carry })
+    }
   },
-  pyramid: (picture, channels) => {
-    const network = networkOf(picture)
-    const base = vae({ ...network, channels: whole(channels, 4) }).toJSON()
-    return pyramid({ base, scales: scalesOf(picture, network.downsample) })
+  pyramid: (argument) => {
+    const channels = whole(argument, 4)
+    return (picture) => {
+      const network = networkOf(picture)
+      return pyramid({ base: vae({ ...network, channels }).toJSON(), scales: scalesOf(picture, network.downsample) })
+    }
   },
-  pivots: (picture, channels) => {
-    const network = networkOf(picture, 'even')
-    const full = [picture.height / network.downsample, picture.width / network.downsample] as const
-    const half = [full[0] / 2, full[1] / 2] as const
-    return pyramid({ base: vae({ ...network, channels: whole(channels, 4) }).toJSON(), scales: [half, full] })
+  pivots: (argument) => {
+    const channels = whole(argument, 4)
+    return (picture) => {
+      const network = networkOf(picture, 'even')
+      const full = [picture.height / network.downsample, picture.width / network.downsample] as const
+      const half = [full[0] / 2, full[1] / 2] as const
+      return pyramid({ base: vae({ ...network, channels }).toJSON(), scales: [half, full] })
+    }
   },
-  patches: (picture, size) => patches({ picture, size: whole(size, 4) }),
+  patches: (argument) => {
+    const size = whole(argument, 4)
+    return (picture) => patches({ picture, size })
+  },
+}
+
+/** What a flag names, before the pictures are known. */
+export interface NamedTokenizer {
+  /** Ones that could be meant: the trained one, or some without weights for pictures of sizes that may suit the system. They throw as `open` does. */
+  readonly examples: readonly (() => ImageTokenizer)[]
+  /** With first weights, or those of its folder. Throws DataError or MismatchError when the pictures are not for it. */
+  open(picture: PictureSize, seed: number): Promise<{ readonly tokenizer: ImageTokenizer; readonly trained: boolean }>
 }
 
 /**
- * The tokenizer that a flag names, with first weights or those of its folder; without one, that of the system.
- * @throws OptionError on a name that is none, DataError or MismatchError when the pictures are not for it.
+ * The tokenizer that a flag names; without one, that of the system. What has no weights yet is not read from anywhere.
+ * @throws OptionError on a name that is none and on what a tokenizer of that name does not take, DataError, FormatError or MismatchError on a folder
+ * that holds none.
  */
-export async function pictureTokenizer(
-  flag: TokenizerFlag | undefined,
-  { system, picture, seed }: { readonly system: string; readonly picture: PictureSize; readonly seed: number },
-): Promise<{ readonly tokenizer: ImageTokenizer; readonly trained: boolean }> {
+export async function namedTokenizer(flag: TokenizerFlag | undefined, system: string): Promise<NamedTokenizer> {
   const usual = usualTokenizers[system] ?? { name: 'vq' }
   const name = flag === undefined ? usual.name : nameOf(flag)
   const [kind, argument] = name.split(':') as [string, string?]
   const recipe = Object.hasOwn(recipes, kind) ? recipes[kind] : undefined
-  if (recipe === undefined) {
-    if (await exists(name)) return { tokenizer: await loadImageTokenizer(name), trained: true }
-    throw new OptionError(`there is no tokenizer of pictures '${name}'`, {
+  if (recipe === undefined) return trainedTokenizer(name)
+  const make = recipe(argument)
+  const sides = flag === undefined ? usual.sides : undefined
+  return {
+    examples: exampleSides(kind, argument).map((side) => () => make({ channels: 1, height: side, width: side }, sides)),
+    async open(picture, seed) {
+      const tokenizer = make(picture, sides)
+      await initialize(tokenizer, createRng(seed).fold('tokenizer'))
+      return { tokenizer, trained: tokenizer.losses === undefined }
+    },
+  }
+}
+
+async function trainedTokenizer(folder: string): Promise<NamedTokenizer> {
+  if (!(await exists(folder))) {
+    throw new OptionError(`there is no tokenizer of pictures '${folder}'`, {
       expected: `one of ${Object.keys(recipes).join(', ')}, or the folder of a trained one`,
     })
   }
-  const tokenizer = recipe(picture, argument, flag === undefined ? usual.sides : undefined)
-  await initialize(tokenizer, createRng(seed).fold('tokenizer'))
-  return { tokenizer, trained: tokenizer.losses === undefined }
+  const tokenizer = await loadImageTokenizer(folder)
+  return { examples: [() => tokenizer], open: async () => ({ tokenizer, trained: true }) }
+}
+
+/** Sides of pictures: the first have grids of any parity. */
+function exampleSides(kind: string, argument: string | undefined): number[] {
+  const patch = kind === 'patches' ? whole(argument, 4) : 4
+  return [14 * patch, 8 * patch]
 }
 
 function nameOf(flag: TokenizerFlag): string {

@@ -2,13 +2,14 @@ import { DataError } from '../../base/errors.ts'
 import type { LabelledPictures } from '../../base/pictures.ts'
 import { createRng } from '../../base/rng.ts'
 import { augmentPictures, horizontalFlip, type PictureSplit, readPictures, splitPictures } from '../../data/index.ts'
-import { freeze } from '../../nn/index.ts'
+import { disposeModule, freeze } from '../../nn/index.ts'
 import { exists, isFile } from '../../platform/files.ts'
 import type { Device } from '../../platform/index.ts'
 import {
   createImageModel,
   encodePictures,
   type ImageModel,
+  type ImageSystem,
   imageModelFiles,
   imageModule,
   imageTask,
@@ -21,7 +22,7 @@ import {
 import { adamw, cosine, fit } from '../../train/index.ts'
 import { thousands } from '../format.ts'
 import type { TrainFlags } from '../train.ts'
-import { pictureTokenizer, usualTokenizers } from './picture-tokenizers.ts'
+import { type NamedTokenizer, namedTokenizer, usualTokenizers } from './picture-tokenizers.ts'
 import { showSamples } from './train-pictures-sample.ts'
 import { openReport, type TrainingReport } from './train-report.ts'
 import { endIfStopped, mostValidationBatches, withDevice } from './train-run.ts'
@@ -30,6 +31,9 @@ import { batchOf, checkPreset, checkpointFolder, fitOptions, usualRates } from '
 /** What all stages of a training share. */
 interface Run {
   readonly flags: TrainFlags
+  readonly system: ImageSystem
+  readonly options: object
+  readonly tokenizer: NamedTokenizer
   readonly data: PictureSplit
   readonly device: Device
   readonly report: TrainingReport
@@ -38,11 +42,28 @@ interface Run {
 
 /** `nextx train` with a system of pictures: first its tokenizer, unless there is one, then the model. */
 export async function trainPictures(flags: TrainFlags, signal: AbortSignal): Promise<void> {
-  checkPreset(await loadImageSystem(flags.system), flags.preset)
+  const system = await loadImageSystem(flags.system)
+  checkPreset(system, flags.preset)
+  const options = { ...(system.presets[flags.preset] as object), ...usualTokenizers[system.id]?.options }
+  const tokenizer = await namedTokenizer(flags.tokenizer, system.id)
+  refuseUnfit(system, options, tokenizer)
   const report = openReport(flags, { unit: 'pictures', loss: '' })
   report.reading(flags.data)
   const data = await readData(flags)
-  await withDevice(flags, report, (device) => trainOn({ flags, data, device, report, signal }))
+  await withDevice(flags, report, (device) => trainOn({ flags, system, options, tokenizer, data, device, report, signal }))
+}
+
+/** Before the pictures are read, whose size may make a difference still. Throws MismatchError when the system takes no such tokenizer. */
+function refuseUnfit(system: ImageSystem, options: object, { examples }: NamedTokenizer): void {
+  const problems = examples.map((example) => {
+    try {
+      system.build(system.readOptions(options), { tokenizer: example(), classes: 1 })
+      return undefined
+    } catch (error) {
+      return error
+    }
+  })
+  if (!problems.includes(undefined)) throw problems[0]
 }
 
 async function readData(flags: TrainFlags): Promise<PictureSplit> {
@@ -79,18 +100,13 @@ function withMirrored(pictures: LabelledPictures): LabelledPictures {
 }
 
 async function trainOn(run: Run): Promise<void> {
-  const { flags, data, device, report } = run
-  const { seed, system: id, out, preset } = flags
+  const { flags, system, options, data, device, report } = run
+  const { seed, out } = flags
   const { channels, height, width, classes } = data.train
-  const { tokenizer, trained } = await pictureTokenizer(flags.tokenizer, { system: id, picture: { channels, height, width }, seed })
-  const system = await loadImageSystem(id)
-  const model = await createImageModel({
-    system,
-    options: { ...(system.presets[preset] as object), ...usualTokenizers[id]?.options },
-    tokenizer,
-    classes,
-    device,
-    seed,
+  const { tokenizer, trained } = await run.tokenizer.open({ channels, height, width }, seed)
+  const model = await createImageModel({ system, options, tokenizer, classes, device, seed }).catch(async (error: unknown) => {
+    await disposeModule(tokenizer)
+    throw error
   })
   try {
     report.data(descriptionOf(data, model), factsOf(data, model), perStep(flags))

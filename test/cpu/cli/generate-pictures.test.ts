@@ -1,10 +1,12 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { once } from 'node:events'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { decodePicture } from '../../../src/formats/index.ts'
-import { runCli } from '../../null/cli/spawn-cli.ts'
+import { decodePicture, encodePng } from '../../../src/formats/index.ts'
+import { patches } from '../../../src/tokenizers/index.ts'
+import { resultOf, runCli, startCli } from '../../null/cli/spawn-cli.ts'
 import { Workspace } from './model-folders.ts'
-import { saveTinyModel } from './picture-folders.ts'
+import { picture, saveTinyModel } from './picture-folders.ts'
 
 const workspace = new Workspace()
 afterAll(() => workspace.remove())
@@ -14,6 +16,10 @@ beforeAll(async () => {
   await saveTinyModel('var', at('var'))
   await saveTinyModel('maskgit', at('maskgit'))
   await saveTinyModel('xar', at('xar'), { labelDrop: 0 })
+  await saveTinyModel('starflow', at('starflow'))
+  await saveTinyModel('flexvar', at('flexvar'))
+  // Its values are pixels: 2 × 2 patches, each a cell.
+  await saveTinyModel('xar', at('pixels'), {}, () => patches({ picture, size: 4 }))
 })
 
 const seeded = ['--seed', '1', '--threads', '1']
@@ -56,6 +62,71 @@ test('--preview shows every step as letters in a pipe, and --stats what it took'
   expect(stderr).toMatch(/^2 pictures in \d+\.\d\d s, 2 steps\n\d passes of the network\nseed 1\n$/)
 })
 
+/** The picture that these arguments draw, without the gap around it. */
+async function drawn(model: string, ...args: string[]): Promise<Uint8Array> {
+  const result = await runCli(['generate', at(model), ...args, ...seeded, '--out', at('drawn.png')])
+  expect(result).toEqual({ code: 0, stdout: '', stderr: `wrote ${at('drawn.png')}\n` })
+  const { pixels, height, width } = await decodePicture(readFileSync(at('drawn.png')))
+  return pixels.filter((_, i) => {
+    const [y, x] = [Math.floor(i / width), i % width]
+    return y >= 2 && y < height - 2 && x >= 2 && x < width - 2
+  })
+}
+
+test('--inverse is another way to the same pictures', async () => {
+  const exact = await drawn('starflow')
+  const other = await drawn('starflow', '--inverse', 'jacobi')
+  expect(Math.max(...other.map((pixel, i) => Math.abs(pixel - exact[i]!)))).toBeLessThanOrEqual(1)
+})
+
+test('--schedule and --size draw on other scales', async () => {
+  const args = ['--schedule', '1,2,3x4', '--size', '3x4', ...seeded, '--out', at('wide.png'), '--json']
+  const { code, stdout } = await runCli(['generate', at('flexvar'), ...args])
+  expect(code).toBe(0)
+  const facts = JSON.parse(stdout) as { steps: { settled: number }[] }
+  expect(facts).toMatchObject({ size: { channels: 1, height: 12, width: 16 } })
+  expect(facts.steps.map(({ settled }) => settled)).toEqual([1, 1 + 2 * 3, 1 + 2 * 3 + 12])
+})
+
+test('--image and --keep draw the rest of a picture anew', async () => {
+  const pixels = Uint8Array.from({ length: 64 }, (_, i) => (i * 37) % 256)
+  writeFileSync(at('image.png'), encodePng({ ...picture, count: 1, pixels }))
+  const kept = (found: Uint8Array) =>
+    Array.from({ length: 4 }, (_, cell) => {
+      const at = [...found.keys()].filter((i) => 2 * Math.floor(i / 32) + Math.floor((i % 8) / 4) === cell)
+      return at.every((i) => found[i] === pixels[i])
+    })
+  const edited = async (...args: string[]) => kept(await drawn('pixels', '--image', at('image.png'), ...args))
+  expect(await edited('--keep', '0,0,4,8')).toEqual([true, true, false, false])
+  expect(await edited('--keep', '0,0,4,4', '4,4,4,4')).toEqual([true, false, false, true])
+  // The column of a cell that is not kept has it drawn anew.
+  expect(await edited('--keep', '0,0,8,7')).toEqual([true, false, true, false])
+  const mask = Uint8Array.from({ length: 64 }, (_, i) => (i % 8 < 4 ? 255 : 127))
+  writeFileSync(at('mask.png'), encodePng({ ...picture, count: 1, pixels: mask }))
+  expect(await edited('--keep', at('mask.png'))).toEqual([true, false, true, false])
+  const args = ['--image', at('image.png'), '--kept-scales', '1', '--n', '2', ...seeded, '--out', at('finer.png'), '--json']
+  const { stdout } = await runCli(['generate', at('var'), ...args])
+  expect(JSON.parse(stdout)).toMatchObject({ pictures: 2, steps: [{ settled: 2 }, { settled: 2 * 5 }] })
+})
+
+test('pictures of another size are brought to the model’s when asked to', async () => {
+  writeFileSync(at('large.png'), encodePng({ channels: 3, height: 16, width: 16, count: 1, pixels: new Uint8Array(768).fill(90) }))
+  const args = ['generate', at('pixels'), '--image', at('large.png'), '--keep', '0,0,4,8', ...seeded, '--out', at('large-out.png')]
+  const refused = await runCli(args)
+  expect(refused).toMatchObject({ code: 1, stderr: expect.stringMatching(/^error: pictures of 3 × 16 × 16 [^\n]*\n$/) as string })
+  expect((await drawn('pixels', '--image', at('large.png'), '--keep', '0,0,4,8', '--resize', 'stretch')).subarray(0, 32)).toEqual(
+    new Uint8Array(32).fill(90),
+  )
+})
+
+test('Ctrl-C ends it with code 130, without a file', async () => {
+  const child = startCli(['generate', 'garments', '--n', '400', ...seeded, '--preview', '--out', at('never.png')])
+  await once(child.stdout, 'readable')
+  child.kill('SIGINT')
+  expect(await resultOf(child)).toMatchObject({ code: 130, stderr: '' })
+  expect(existsSync(at('never.png'))).toBe(false)
+})
+
 test.each([
   ['no place to show them', ['var'], 'there is no terminal to show the pictures on; give a file with --out <file.png>'],
   ['a file of another kind', ['var', '--out', 'x.jpg'], '--out "x.jpg" is no PNG file; expected a name that ends with .png'],
@@ -70,8 +141,13 @@ test.each([
   [
     'an option of another method',
     ['var', '--inner-steps', '3', '--out', 'x.png'],
-    'var does not take --inner-steps; expected of these: --guidance, --temperature, --top-k, --top-p',
+    'var does not take --inner-steps; expected of these: --guidance, --guidance-schedule, --temperature, --top-k, --top-p',
   ],
+  ['scales of a method that has its own', ['var', '--schedule', '1,2', '--out', 'x.png'], 'var does not take --schedule'],
+  ['an inverse of what is no flow', ['var', '--inverse', 'auto', '--out', 'x.png'], 'var does not take --inverse'],
+  ['a choice of what masks nothing', ['var', '--selection', 'random', '--out', 'x.png'], 'var does not take --selection'],
+  ['guidance without a class', ['var', '--guidance', '2', '--out', 'x.png'], 'guidance of pictures without a class'],
+  ['a picture that is not there', ['var', '--image', 'no.png', '--keep', '0,0,4,4', '--out', 'x.png'], 'no file matches'],
   ['more steps than values', ['maskgit', '--steps', '9', '--out', 'x.png'], 'steps'],
   ['guidance without label drop', ['xar', '--class', '0', '--guidance', '2', '--out', 'x.png'], 'guidance'],
   ['sizes of a file that there is not', ['var', '--preview', '--scale', '2'], '--columns and --scale are of a file'],

@@ -14,6 +14,10 @@ const coder = { picture, width: 4, downsample: 4 } as const
 /** Systems with the smallest tokenizer that each takes, and sizes for both. */
 export const tinySystems = {
   var: { options: sizes(), tokenizer: () => multiScale({ ...coder, codes: 8, dimension: 4, scales: [1, 2] }) },
+  flexvar: {
+    options: sizes(),
+    tokenizer: () => multiScale({ ...coder, codes: 8, dimension: 4, scales: [1, 2], carry: 'latest' }),
+  },
   elm: { options: sizes(), tokenizer: () => vq({ ...coder, codes: 8, dimension: 4 }) },
   maskgit: { options: sizes(), tokenizer: () => vq({ ...coder, codes: 8, dimension: 4 }) },
   nar: { options: sizes(2), tokenizer: () => vq({ ...coder, codes: 8, dimension: 4 }) },
@@ -28,9 +32,14 @@ function sizes(layers = 1) {
 export type TinySystem = keyof typeof tinySystems
 
 /** A model folder with first weights, of pictures of 8 × 8 in the classes 'dark' and 'light'. */
-export async function saveTinyModel(system: TinySystem, folder: string, extra: object = {}): Promise<string> {
+export async function saveTinyModel(
+  system: TinySystem,
+  folder: string,
+  extra: object = {},
+  make: () => ImageTokenizer = tinySystems[system].tokenizer,
+): Promise<string> {
   const device = await openDevice({ worker: false, threads: 1 })
-  const { options, tokenizer: make } = tinySystems[system]
+  const { options } = tinySystems[system]
   const tokenizer = make()
   await initialize(tokenizer, createRng(1).fold('tokenizer'))
   const classes = ['dark', 'light']

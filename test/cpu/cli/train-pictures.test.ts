@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { pictureTokenizer, usualTokenizers } from '../../../src/cli/actions/picture-tokenizers.ts'
+import { namedTokenizer, usualTokenizers } from '../../../src/cli/actions/picture-tokenizers.ts'
 import { decodePicture, encodePng } from '../../../src/formats/index.ts'
 import { imageSystemIds, loadImageSystem } from '../../../src/systems/index.ts'
 import { runCli } from '../../null/cli/spawn-cli.ts'
@@ -97,8 +97,13 @@ test.each([
   ],
   ['an option of pictures', 'gpt', () => ['--data', at('bars'), '--flip'], "is for pictures, and the system 'gpt' is of text"],
   ['a tokenizer of text', 'var', () => ['--data', at('bars'), '--tokenizer', 'bpe:512'], '--tokenizer bpe:512 is for text'],
-  ['an unknown tokenizer', 'var', () => ['--data', at('bars'), '--tokenizer', 'vqq'], "there is no tokenizer of pictures 'vqq'"],
-  ['a tokenizer for other systems', 'var', () => ['--data', at('bars'), '--tokenizer', 'vq'], 'var predicts scale after scale'],
+  // Pictures are read after that: these are not there.
+  ['an unknown tokenizer', 'var', () => ['--data', at('nowhere'), '--tokenizer', 'vqq'], "there is no tokenizer of pictures 'vqq'"],
+  ['a carry that is none', 'var', () => ['--data', at('nowhere'), '--tokenizer', 'multi-scale:late'], 'residual, latest or band'],
+  ['no number of codes', 'elm', () => ['--data', at('nowhere'), '--tokenizer', 'vq:many'], 'a whole number'],
+  ['too few codes', 'elm', () => ['--data', at('nowhere'), '--tokenizer', 'vq:0'], 'codes'],
+  ['a tokenizer for other systems', 'var', () => ['--data', at('nowhere'), '--tokenizer', 'vq'], 'var predicts scale after scale'],
+  ['a folder of something else', 'elm', () => ['--data', at('nowhere'), '--tokenizer', at('bars')], 'tokenizer'],
   ['an unknown preset', 'var', () => ['--data', at('bars'), '--preset', 'huge'], "the system var has no preset 'huge'"],
   ['an unknown system', 'vra', () => ['--data', at('bars')], 'unknown system "vra"'],
 ])('%s is refused in one line, before anything is trained', async (_name, system, args, problem) => {
@@ -114,17 +119,29 @@ test('every system has a tokenizer that it is trained with unless told otherwise
   expect(Object.keys(usualTokenizers)).toEqual(expect.arrayContaining([...imageSystemIds]))
 })
 
+test.each(imageSystemIds)('the usual tokenizer of %s is not refused before there are pictures', async (id) => {
+  const system = await loadImageSystem(id)
+  const options = { ...(system.presets.tiny as object), ...usualTokenizers[id]!.options }
+  const { examples } = await namedTokenizer(undefined, id)
+  const suits = examples.map((tokenizer) => () => system.build(system.readOptions(options), { tokenizer: tokenizer(), classes: 1 }))
+  expect(
+    suits.some((build) => {
+      try {
+        return build() !== undefined
+      } catch {
+        return false
+      }
+    }),
+  ).toBe(true)
+})
+
 /** Bands of frequencies are whole on grids of odd sides. */
 const sizesFor = (id: string) => (id === 'nfig' ? [20, 28, 56] : [8, 28, 32, 48])
 
 test.each(imageSystemIds)('the usual tokenizer of %s suits it', async (id) => {
   const system = await loadImageSystem(id)
   for (const side of sizesFor(id)) {
-    const { tokenizer } = await pictureTokenizer(undefined, {
-      system: id,
-      picture: { channels: 3, height: side, width: side },
-      seed: 1,
-    })
+    const { tokenizer } = await (await namedTokenizer(undefined, id)).open({ channels: 3, height: side, width: side }, 1)
     const options = { ...(system.presets.tiny as object), ...usualTokenizers[id]!.options }
     expect(system.build(system.readOptions(options), { tokenizer, classes: 2 }).classes).toBe(2)
   }
@@ -132,7 +149,6 @@ test.each(imageSystemIds)('the usual tokenizer of %s suits it', async (id) => {
 
 test('pictures that no grid of the usual tokenizer fits are refused', async () => {
   const picture = { channels: 1, height: 32, width: 32 }
-  await expect(pictureTokenizer(undefined, { system: 'nfig', picture, seed: 1 })).rejects.toThrow(
-    'no grid of latents with odd sides',
-  )
+  const usual = await namedTokenizer(undefined, 'nfig')
+  await expect(usual.open(picture, 1)).rejects.toThrow('no grid of latents with odd sides')
 })

@@ -54,6 +54,11 @@ test.each([
   ['a missing value', ['generate', 'm', '--top-k'], /option '--top-k <count>' argument missing/],
   ['options that exclude each other', ['generate', 'm', '--json', '--echo'], /'--json' cannot be used with option '--echo'/],
   ['an option without the one it needs', ['generate', 'm', '--top-logprobs', '2'], /'--top-logprobs' needs '--json'/],
+  ['a schedule of no guidance', ['generate', 'm', '--guidance-schedule', 'linear'], /'--guidance-schedule' needs '--guidance'/],
+  ['a part of no picture', ['generate', 'm', '--keep', '0,0,4,4'], /'--keep' needs '--image'/],
+  ['a picture of which nothing stays', ['generate', 'm', '--image', 'a.png'], /'--image' needs '--keep or --kept-scales'/],
+  ['an empty area', ['generate', 'm', '--image', 'a.png', '--keep', '0,0,0,4'], /a height and width above 0/],
+  ['scales that are no numbers', ['generate', 'm', '--schedule', '1,two'], /'--schedule <scales>' argument '1,two' is invalid/],
 ])('%s is wrong usage', async (_name, args, message) => {
   const { code, stdout, stderr } = await runCli(args)
   expect(stderr).toMatch(message)
