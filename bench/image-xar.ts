@@ -1,5 +1,4 @@
 import { distanceOf, gate, pictureBench } from './image/compare.ts'
-import { judgedSampling } from './image/train-arm.ts'
 
 export const bench = pictureBench({
   title: 'xAR: rows of latents by flow matching, noisy against clean context in training',
@@ -9,7 +8,7 @@ export const bench = pictureBench({
   async gates(found) {
     const disturbed = async (arm: string) => {
       const { sampling } = found.outcomes[arm]![0]!.arm
-      return (await judgedSampling(arm, 1, { ...sampling, contextNoise: 0.2 })).frechetDistance
+      return (await found.distances(arm, { ...sampling, contextNoise: 0.2 })).median
     }
     const [noisy, clean] = [await disturbed('xar'), await disturbed('xar-clean')]
     return [

@@ -1,5 +1,20 @@
+import { type DisaOptions, disa, type GuidanceRamp, guidanceScale } from 'nextx/decode'
 import type { SampleOptions } from 'nextx/systems'
 import type { DataName, TokenizerName } from './setup.ts'
+
+/** Options of sampling as JSON, so that what they led to can be kept: a ramp of guidance by name, annealed steps by their bounds. */
+export interface Sampling extends Omit<SampleOptions, 'guidance' | 'innerSteps' | 'choiceTemperature'> {
+  readonly guidance?: number | readonly [ramp: GuidanceRamp, scale: number]
+  readonly innerSteps?: number | DisaOptions
+}
+
+export function sampleOptions({ guidance, innerSteps, ...others }: Sampling): SampleOptions {
+  return {
+    ...others,
+    ...(guidance !== undefined && { guidance: typeof guidance === 'number' ? guidance : guidanceScale(...guidance) }),
+    ...(innerSteps !== undefined && { innerSteps: typeof innerSteps === 'number' ? innerSteps : disa(innerSteps) }),
+  }
+}
 
 /** One way to model pictures, trained and judged like all others. */
 export interface ImageArm {
@@ -11,7 +26,7 @@ export interface ImageArm {
   readonly batch?: number
   readonly learningRate?: number
   /** How samples are drawn. */
-  readonly sampling?: SampleOptions
+  readonly sampling?: Sampling
 }
 
 /** Held the same for all arms unless an arm says otherwise: updates, pictures of each, highest rate. */
