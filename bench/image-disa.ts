@@ -13,11 +13,11 @@ export const bench = pictureBench({
   arms: ['mar'],
   timed: Object.fromEntries(Object.entries(ways).map(([name, innerSteps]) => [name, { arm: 'mar', sampling: { innerSteps } }])),
   ratios: { 'constant 25 / annealed time a picture': ['constant 25', 'annealed 25 to 5'] },
-  async gates({ outcomes, one, distances }) {
+  async gates({ outcomes, one, scores }) {
     const { sampling } = outcomes.mar![0]!.arm
     const distance: Record<string, number> = {}
     for (const [name, innerSteps] of Object.entries(ways))
-      distance[name] = (await distances('mar', { ...sampling, innerSteps })).median
+      distance[name] = (await scores('mar', { ...sampling, innerSteps })).FD64.median
     const annealed = distance['annealed 25 to 5']!
     return [
       gate('constant 25 / annealed head calls', one['constant 25']!.headCalls / one['annealed 25 to 5']!.headCalls, '≥ 1.6', true),

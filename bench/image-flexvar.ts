@@ -9,11 +9,11 @@ export const bench = pictureBench({
   timed: Object.fromEntries(
     Object.entries(schedules).map(([name, schedule]) => [name, { arm: 'flexvar', sampling: { schedule } }]),
   ),
-  async gates({ outcomes, one, distances: distancesOf }) {
+  async gates({ outcomes, one, scores }) {
     const { sampling } = outcomes.flexvar![0]!.arm
     const distances = []
     for (const schedule of Object.values(schedules))
-      distances.push((await distancesOf('flexvar', { ...sampling, schedule })).median)
+      distances.push((await scores('flexvar', { ...sampling, schedule })).FD64.median)
     return [
       gate('worst / best FD64 of 4, 5 and 6 steps', Math.max(...distances) / Math.min(...distances), '≤ 1.5'),
       gate('backbone calls of 6 steps', one['6 steps']!.backboneCalls, '≤ 6', true),

@@ -47,6 +47,9 @@ export const arms: Readonly<Record<string, ImageArm>> = {
     options: { ...sizes, rateCondition: false },
     sampling: { guidance: 1.5, steps: 8 },
   },
+  // Whether more training brings the two closer together.
+  'raster-long': { system: 'elm', tokenizer: 'vq', steps: 3000, options: sizes, sampling: { guidance: 1.5 } },
+  'var-long': { system: 'var', tokenizer: 'residual', steps: 3000, options: sizes, sampling: { guidance: ['linear', 3] } },
   var: { system: 'var', tokenizer: 'residual', options: sizes, sampling: { guidance: 1.5 } },
   'var-digits': { system: 'var', tokenizer: 'residual', data: 'digits', options: sizes, sampling: { guidance: 1.5 } },
   flexvar: { system: 'flexvar', tokenizer: 'latest', options: sizes, sampling: { guidance: 1.5 } },
@@ -54,39 +57,40 @@ export const arms: Readonly<Record<string, ImageArm>> = {
   xar: {
     system: 'xar',
     tokenizer: 'vae',
-    steps: 600,
     options: { ...sizes, unit: 'cell', groups: [7, 1] },
     sampling: { innerSteps: 20, guidance: 1.5 },
   },
   'xar-clean': {
     system: 'xar',
     tokenizer: 'vae',
-    steps: 600,
     options: { ...sizes, unit: 'cell', groups: [7, 1], context: 'clean' },
     sampling: { innerSteps: 20, guidance: 1.5 },
   },
   'xar-image': {
     system: 'xar',
     tokenizer: 'vae',
-    steps: 600,
     options: { ...sizes, unit: 'image' },
     sampling: { innerSteps: 20, guidance: 1.5 },
   },
-  mar: { system: 'mar', tokenizer: 'vae', steps: 600, options: { ...sizes }, sampling: { steps: 12, innerSteps: 25 } },
+  mar: { system: 'mar', tokenizer: 'vae', options: { ...sizes }, sampling: { steps: 12, innerSteps: 25 } },
   flowar: {
     system: 'flowar',
     tokenizer: 'pyramid',
-    steps: 600,
     // 7×7 latents have no doubling scales.
     options: { ...sizes, headWidth: 64, headLayers: 2, free: true },
     sampling: { innerSteps: 20, guidance: 1.5 },
   },
   starflow: { system: 'starflow', tokenizer: 'patches', options: { width: 128, heads: 4, layers: [1, 1, 1, 1, 4] } },
+  'starflow-latents': {
+    system: 'starflow',
+    tokenizer: 'vae',
+    options: { width: 96, heads: 4, layers: [1, 1, 1, 3], noise: { gaussian: 0.2 } },
+    sampling: { guidance: 2 },
+  },
   'starflow-digits': {
     system: 'starflow',
     tokenizer: 'patches',
     data: 'digits',
-    steps: 600,
     options: { width: 128, heads: 4, layers: [1, 1, 1, 1, 4] },
   },
 }

@@ -5,7 +5,7 @@ import type { Bench, Findings, Gate, Metric } from '../lib/result.ts'
 import { summarise } from '../lib/statistics.ts'
 import { arms, recipe, type Sampling, sampleOptions } from './arms.ts'
 import { openArmDevice } from './setup.ts'
-import { type ArmOutcome, armModel, armOutcome, armScores } from './train-arm.ts'
+import { type ArmOutcome, type ArmScores, armModel, armOutcome, armScores } from './train-arm.ts'
 
 export type Timings = Readonly<Record<string, Timing>>
 
@@ -29,6 +29,11 @@ async function outcomesOf(names: readonly string[], seeds: readonly number[], qu
   return all
 }
 
+export interface SampleMetrics extends Record<string, Metric> {
+  readonly FD64: Metric
+  readonly ACC: Metric
+}
+
 /** What a comparison found; its gates read it. */
 export interface Found {
   readonly quick: boolean
@@ -36,8 +41,8 @@ export interface Found {
   /** At batch 1 and 16. */
   readonly one: Timings
   readonly many: Timings
-  /** FD64 of an arm's samples over the seeds, drawn in another way than its own. */
-  distances(arm: string, sampling: Sampling): Promise<Metric>
+  /** What an arm's samples are worth over the seeds, drawn in another way than its own. */
+  scores(arm: string, sampling: Sampling): Promise<SampleMetrics>
 }
 
 export interface Comparison {
@@ -53,7 +58,7 @@ export interface Comparison {
   readonly ratios?: Readonly<Record<string, readonly [string, string]>>
   readonly gates: (found: Found) => readonly Gate[] | Promise<readonly Gate[]>
   /** Figures without a gate: rows of tables. */
-  readonly tables?: (found: Found) => Promise<Record<string, Record<string, Metric>>>
+  readonly tables?: (found: Found) => Promise<Readonly<Record<string, Readonly<Record<string, Metric>>>>>
   readonly notes: readonly string[]
 }
 
@@ -73,7 +78,7 @@ export function pictureBench(comparison: Comparison): Bench {
       const speeds = Object.keys(timed).map(
         (name) => [name, { ...timingMetrics(one[name]!, 1), ...timingMetrics(many[name]!, 16) }] as const,
       )
-      const found: Found = { quick, outcomes, one, many, distances: (arm, sampling) => distancesOf(arm, sampling, seeds, quick) }
+      const found: Found = { quick, outcomes, one, many, scores: (arm, sampling) => scoresOf(arm, sampling, seeds, quick) }
       const tables = (await comparison.tables?.(found)) ?? {}
       return {
         arms: merged([...trained, ...speeds, ...Object.entries(tables)]),
@@ -92,10 +97,19 @@ export function pictureBench(comparison: Comparison): Bench {
   }
 }
 
-async function distancesOf(name: string, sampling: Sampling, seeds: readonly number[], quick: boolean): Promise<Metric> {
-  const all: number[] = []
-  for (const seed of seeds) all.push((await armScores({ name, seed, quick }, { sampling })).frechetDistance)
-  return metric(all, '')
+async function scoresOf(name: string, sampling: Sampling, seeds: readonly number[], quick: boolean): Promise<SampleMetrics> {
+  const all: ArmScores[] = []
+  for (const seed of seeds) all.push(await armScores({ name, seed, quick }, { sampling }))
+  return {
+    FD64: metric(
+      all.map(({ frechetDistance }) => frechetDistance),
+      '',
+    ),
+    ACC: metric(
+      all.map(({ accuracy }) => 100 * accuracy),
+      '%',
+    ),
+  }
 }
 
 function merged(parts: readonly (readonly [string, Record<string, Metric>])[]): Record<string, Record<string, Metric>> {
