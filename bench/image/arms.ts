@@ -35,7 +35,7 @@ export const recipe = { steps: 1000, batch: 32, learningRate: 2e-3 }
 /** Sizes of the networks that are compared: about as many parameters each. */
 const sizes = { width: 96, layers: 4, heads: 4 }
 
-/** All arms by name. */
+/** All arms by name. Ramps of guidance as `search.ts` found them best for raster order and for VAR, whose ramp the others of scales share. */
 export const arms: Readonly<Record<string, ImageArm>> = {
   raster: { system: 'elm', tokenizer: 'vq', options: sizes, sampling: { guidance: 1.5 } },
   'raster-bae': { system: 'elm', tokenizer: 'bae', options: sizes, sampling: { guidance: 1.5 } },
@@ -50,10 +50,10 @@ export const arms: Readonly<Record<string, ImageArm>> = {
   // Whether more training brings the two closer together.
   'raster-long': { system: 'elm', tokenizer: 'vq', steps: 3000, options: sizes, sampling: { guidance: 1.5 } },
   'var-long': { system: 'var', tokenizer: 'residual', steps: 3000, options: sizes, sampling: { guidance: ['linear', 3] } },
-  var: { system: 'var', tokenizer: 'residual', options: sizes, sampling: { guidance: 1.5 } },
-  'var-digits': { system: 'var', tokenizer: 'residual', data: 'digits', options: sizes, sampling: { guidance: 1.5 } },
-  flexvar: { system: 'flexvar', tokenizer: 'latest', options: sizes, sampling: { guidance: 1.5 } },
-  nfig: { system: 'nfig', tokenizer: 'band', options: sizes, sampling: { guidance: 1.5 } },
+  var: { system: 'var', tokenizer: 'residual', options: sizes, sampling: { guidance: ['linear', 3] } },
+  'var-digits': { system: 'var', tokenizer: 'residual', data: 'digits', options: sizes, sampling: { guidance: ['linear', 3] } },
+  flexvar: { system: 'flexvar', tokenizer: 'latest', options: sizes, sampling: { guidance: ['linear', 3] } },
+  nfig: { system: 'nfig', tokenizer: 'band', options: sizes, sampling: { guidance: ['linear', 3] } },
   xar: {
     system: 'xar',
     tokenizer: 'vae',
