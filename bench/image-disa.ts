@@ -1,12 +1,10 @@
-import { disa } from 'nextx/decode'
 import { gate, pictureBench, ratioOf } from './image/compare.ts'
-import { judgedSampling } from './image/train-arm.ts'
 
 const ways = {
   'constant 25': 25,
-  'annealed 25 to 5': disa({ upper: 25, lower: 5, schedule: 'linear' }),
+  'annealed 25 to 5': { upper: 25, lower: 5, schedule: 'linear' },
   'constant 15': 15,
-  'reversed 5 to 25': disa({ upper: 25, lower: 5, schedule: 'linear', reverse: true }),
+  'reversed 5 to 25': { upper: 25, lower: 5, schedule: 'linear', reverse: true },
 } as const
 
 export const bench = pictureBench({
@@ -15,11 +13,11 @@ export const bench = pictureBench({
   arms: ['mar'],
   timed: Object.fromEntries(Object.entries(ways).map(([name, innerSteps]) => [name, { arm: 'mar', sampling: { innerSteps } }])),
   ratios: { 'constant 25 / annealed time a picture': ['constant 25', 'annealed 25 to 5'] },
-  async gates({ outcomes, one }) {
+  async gates({ outcomes, one, scores }) {
     const { sampling } = outcomes.mar![0]!.arm
     const distance: Record<string, number> = {}
     for (const [name, innerSteps] of Object.entries(ways))
-      distance[name] = (await judgedSampling('mar', 1, { ...sampling, innerSteps })).frechetDistance
+      distance[name] = (await scores('mar', { ...sampling, innerSteps })).FD64.median
     const annealed = distance['annealed 25 to 5']!
     return [
       gate('constant 25 / annealed head calls', one['constant 25']!.headCalls / one['annealed 25 to 5']!.headCalls, '≥ 1.6', true),

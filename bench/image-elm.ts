@@ -1,4 +1,3 @@
-import { guidanceScale } from 'nextx/decode'
 import { distanceOf, gate, pictureBench } from './image/compare.ts'
 
 export const bench = pictureBench({
@@ -7,7 +6,7 @@ export const bench = pictureBench({
   arms: ['raster'],
   timed: {
     raster: { arm: 'raster' },
-    'raster, linear guidance': { arm: 'raster', sampling: { guidance: guidanceScale('linear', 1.5) } },
+    'raster, linear guidance': { arm: 'raster', sampling: { guidance: ['linear', 1.5] } },
   },
   gates: (found) => [
     gate('FD64 / that of real pictures', distanceOf(found, 'raster') / found.outcomes.raster![0]!.floor, '≤ 10'),

@@ -1,5 +1,4 @@
 import { gate, pictureBench } from './image/compare.ts'
-import { judgedSampling } from './image/train-arm.ts'
 
 const schedules = { '4 steps': [1, 3, 5, 7], '5 steps': [1, 2, 3, 5, 7], '6 steps': [1, 2, 3, 4, 5, 7] } as const
 
@@ -10,11 +9,11 @@ export const bench = pictureBench({
   timed: Object.fromEntries(
     Object.entries(schedules).map(([name, schedule]) => [name, { arm: 'flexvar', sampling: { schedule } }]),
   ),
-  async gates({ outcomes, one }) {
+  async gates({ outcomes, one, scores }) {
     const { sampling } = outcomes.flexvar![0]!.arm
     const distances = []
     for (const schedule of Object.values(schedules))
-      distances.push((await judgedSampling('flexvar', 1, { ...sampling, schedule })).frechetDistance)
+      distances.push((await scores('flexvar', { ...sampling, schedule })).FD64.median)
     return [
       gate('worst / best FD64 of 4, 5 and 6 steps', Math.max(...distances) / Math.min(...distances), '≤ 1.5'),
       gate('backbone calls of 6 steps', one['6 steps']!.backboneCalls, '≤ 6', true),

@@ -19,6 +19,7 @@ const benches: Readonly<Record<string, () => Promise<{ readonly bench: Bench }>>
   'image-nfig': () => import('./image-nfig.ts'),
   'image-starflow': () => import('./image-starflow.ts'),
   'image-taef2': () => import('./image-taef2.ts'),
+  'image-tokenizers': () => import('./image-tokenizers.ts'),
   'image-var': () => import('./image-var.ts'),
   'image-xar': () => import('./image-xar.ts'),
   padding: () => import('./padding.ts'),

@@ -1,30 +1,48 @@
+import { execFileSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
 import { generateCodes, type ImageModel, type SampleOptions } from 'nextx/systems'
 import type { Bench, Findings, Gate, Metric } from '../lib/result.ts'
 import { summarise } from '../lib/statistics.ts'
-import { arms, recipe } from './arms.ts'
+import { arms, recipe, type Sampling, sampleOptions } from './arms.ts'
 import { openArmDevice } from './setup.ts'
-import { type ArmOutcome, armModel, armOutcome } from './train-arm.ts'
+import { type ArmOutcome, type ArmScores, armModel, armOutcome, armScores } from './train-arm.ts'
 
 export type Timings = Readonly<Record<string, Timing>>
 
 export type Outcomes = Readonly<Record<string, readonly ArmOutcome[]>>
 
-/** Every arm with every seed, one after another: what `runs` has is taken from there. */
+const script = fileURLToPath(new URL('./run-arm.ts', import.meta.url))
+
+/** Every arm with every seed, one after another, each in a process of its own, whose memory is its own too. What `runs` has is taken from there. */
 async function outcomesOf(names: readonly string[], seeds: readonly number[], quick: boolean): Promise<Outcomes> {
   const all: Record<string, ArmOutcome[]> = {}
   for (const name of names) {
     all[name] = []
-    for (const seed of seeds) all[name].push(await armOutcome(name, arms[name]!, seed, quick))
+    for (const seed of seeds) {
+      const flags = quick ? ['--quick'] : []
+      execFileSync(process.execPath, [...process.execArgv, script, name, String(seed), ...flags], {
+        stdio: ['ignore', 'ignore', 'inherit'],
+      })
+      all[name].push(await armOutcome({ name, seed, quick }))
+    }
   }
   return all
 }
 
+export interface SampleMetrics extends Record<string, Metric> {
+  readonly FD64: Metric
+  readonly ACC: Metric
+}
+
 /** What a comparison found; its gates read it. */
 export interface Found {
+  readonly quick: boolean
   readonly outcomes: Outcomes
   /** At batch 1 and 16. */
   readonly one: Timings
   readonly many: Timings
+  /** What an arm's samples are worth over the seeds, drawn in another way than its own. */
+  scores(arm: string, sampling: Sampling): Promise<SampleMetrics>
 }
 
 export interface Comparison {
@@ -32,13 +50,15 @@ export interface Comparison {
   readonly cards: readonly string[]
   /** Arms to train and judge. */
   readonly arms: readonly string[]
-  /** Seeds of the trainings. Default: 1. */
+  /** Seeds of the trainings. Default: 1, 2, 3. */
   readonly seeds?: readonly number[]
   /** Ways of sampling whose speed is measured. Default: every arm as it is judged. */
   readonly timed?: Readonly<Record<string, TimedArm>>
   /** Ratios of time, by name: the first arm's over the second's. */
   readonly ratios?: Readonly<Record<string, readonly [string, string]>>
   readonly gates: (found: Found) => readonly Gate[] | Promise<readonly Gate[]>
+  /** Figures without a gate: rows of tables. */
+  readonly tables?: (found: Found) => Promise<Readonly<Record<string, Readonly<Record<string, Metric>>>>>
   readonly notes: readonly string[]
 }
 
@@ -50,7 +70,7 @@ export function pictureBench(comparison: Comparison): Bench {
     title,
     cards,
     async run({ quick }): Promise<Findings> {
-      const seeds = quick ? [1] : (comparison.seeds ?? [1])
+      const seeds = quick ? [1] : (comparison.seeds ?? [1, 2, 3])
       const outcomes = await outcomesOf(names, seeds, quick)
       const one = await timings(timed, { batch: 1, rounds: quick ? 2 : 5, quick })
       const many = await timings(timed, { batch: 16, rounds: quick ? 2 : 3, quick })
@@ -58,20 +78,37 @@ export function pictureBench(comparison: Comparison): Bench {
       const speeds = Object.keys(timed).map(
         (name) => [name, { ...timingMetrics(one[name]!, 1), ...timingMetrics(many[name]!, 16) }] as const,
       )
+      const found: Found = { quick, outcomes, one, many, scores: (arm, sampling) => scoresOf(arm, sampling, seeds, quick) }
+      const tables = (await comparison.tables?.(found)) ?? {}
       return {
-        arms: merged([...trained, ...speeds]),
+        arms: merged([...trained, ...speeds, ...Object.entries(tables)]),
         ratios: Object.fromEntries(
           Object.entries(ratios).flatMap(([name, [a, b]]) => [
             [`${name}, batch 1`, ratioOf(one[a]!, one[b]!)],
             [`${name}, batch 16`, ratioOf(many[a]!, many[b]!)],
           ]),
         ),
-        gates: await comparison.gates({ outcomes, one, many }),
+        gates: await comparison.gates(found),
         notes: [...notes, ...notesOf(outcomes, seeds)],
         seeds,
         versions: { 'onnxruntime-node': '1.30.0' },
       }
     },
+  }
+}
+
+async function scoresOf(name: string, sampling: Sampling, seeds: readonly number[], quick: boolean): Promise<SampleMetrics> {
+  const all: ArmScores[] = []
+  for (const seed of seeds) all.push(await armScores({ name, seed, quick }, { sampling }))
+  return {
+    FD64: metric(
+      all.map(({ frechetDistance }) => frechetDistance),
+      '',
+    ),
+    ACC: metric(
+      all.map(({ accuracy }) => 100 * accuracy),
+      '%',
+    ),
   }
 }
 
@@ -105,6 +142,7 @@ export function outcomeMetrics(outcomes: readonly ArmOutcome[]): Record<string, 
     'FD64 of real pictures': of(({ floor }) => floor, ''),
     ACC: of(({ accuracy }) => 100 * accuracy, '%'),
     'ACC of real pictures': of(({ ceiling }) => 100 * ceiling, '%'),
+    'memory of training': of(({ peakMemory }) => peakMemory, 'MB'),
     training: of(({ trainingSeconds }) => trainingSeconds, 's'),
     'trained pictures': of(({ trainedPicturesPerSecond }) => trainedPicturesPerSecond, '/s'),
   }
@@ -112,7 +150,7 @@ export function outcomeMetrics(outcomes: readonly ArmOutcome[]): Record<string, 
 
 export interface TimedArm {
   readonly arm: string
-  readonly sampling?: SampleOptions
+  readonly sampling?: Sampling
 }
 
 export interface Timing {
@@ -132,10 +170,10 @@ export async function timings(
   await using device = await openArmDevice()
   const models = new Map<string, ImageModel>()
   const found: Record<string, { secondsPerPicture: number[]; backboneCalls: number; headCalls: number }> = {}
-  for (const [name, { arm }] of Object.entries(timed)) models.set(name, await armModel(arm, 1, quick, device))
+  for (const [name, { arm }] of Object.entries(timed)) models.set(name, await armModel({ name: arm, seed: 1, quick }, device))
   for (let round = -1; round < rounds; round++) {
     for (const [name, { arm, sampling }] of Object.entries(timed)) {
-      const drawn = await timedDraw(models.get(name)!, batch, round, { ...arms[arm]!.sampling, ...sampling })
+      const drawn = await timedDraw(models.get(name)!, batch, round, sampleOptions({ ...arms[arm]!.sampling, ...sampling }))
       const before = found[name]?.secondsPerPicture ?? []
       // Calls of the latest round: the first may calibrate.
       found[name] = { secondsPerPicture: before, backboneCalls: drawn.backboneCalls, headCalls: drawn.headCalls }

@@ -1,5 +1,5 @@
 import { arms } from './arms.ts'
-import { armOutcome, trainedArm } from './train-arm.ts'
+import { type ArmRun, armOutcome, trainedArm } from './train-arm.ts'
 
 // tsx bench/image/run-arm.ts <arm> <seed> [--quick] [--train-only]: trains and judges one arm, unless runs/ has it. Benchmarks find it there.
 
@@ -9,6 +9,6 @@ if (arm === undefined || !/^\d+$/.test(seed) || flags.some((flag) => flag !== '-
   console.error(`usage: run-arm <${Object.keys(arms).join('|')}> <seed> [--quick] [--train-only]`)
   process.exit(2)
 }
-const run = flags.includes('--train-only') ? trainedArm : armOutcome
-const { arm: _, ...outcome } = await run(name, arm, Number(seed), flags.includes('--quick'))
+const run: ArmRun = { name, seed: Number(seed), quick: flags.includes('--quick') }
+const { arm: _, ...outcome } = await (flags.includes('--train-only') ? trainedArm(run) : armOutcome(run))
 console.log(JSON.stringify({ name, ...outcome }))

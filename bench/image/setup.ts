@@ -17,18 +17,29 @@ export type DataName = 'fashion' | 'digits'
 /** Most pictures that arms learn from: the first so many. */
 const mostPictures = 30_000
 
+/** Most pictures by which options are chosen: those after. */
+const mostDevelopment = 10_000
+
+/** Pictures to learn from, to choose options by, and held out. */
+export interface ArmPictures extends PictureSet {
+  readonly development: LabelledPictures
+}
+
 /** Throws when Fashion-MNIST is not installed. */
-export async function pictureSet(name: DataName): Promise<PictureSet> {
+export async function pictureSet(name: DataName): Promise<ArmPictures> {
   const set = name === 'digits' ? await digits() : await fashionMnist()
   if (set === undefined) throw new Error('the benchmark needs Fashion-MNIST')
-  return { ...set, train: first(set.train, mostPictures) }
+  const size = Math.min(mostPictures, Math.floor(0.8 * set.train.count))
+  const development = range(size, Math.min(size + mostDevelopment, set.train.count))
+  return { train: first(set.train, size), development: selectPictures(set.train, development), test: set.test }
+}
+
+function range(start: number, end: number): Int32Array {
+  return Int32Array.from({ length: end - start }, (_, i) => start + i)
 }
 
 export function first(pictures: LabelledPictures, count: number): LabelledPictures {
-  return selectPictures(
-    pictures,
-    Int32Array.from({ length: Math.min(count, pictures.count) }, (_, i) => i),
-  )
+  return selectPictures(pictures, range(0, Math.min(count, pictures.count)))
 }
 
 const picture = { channels: 1, height: 28, width: 28 }
@@ -50,7 +61,10 @@ export const recipes = {
   vq: { make: () => vq({ picture, width, codes: 256, dimension: 8 }), steps },
   bae: { make: () => bae({ picture, width, bits: 12, split: 2, weight: 0.02 }), steps },
   residual: { make: () => multiScale({ picture, width, codes: 256, dimension: 8, scales: [1, 2, 3, 5, 7] }), steps },
-  latest: { make: () => multiScale({ picture, width, codes: 256, dimension: 8, scales: [1, 2, 3, 4, 5, 6, 7], carry: 'latest' }), steps },
+  latest: {
+    make: () => multiScale({ picture, width, codes: 256, dimension: 8, scales: [1, 2, 3, 4, 5, 6, 7], carry: 'latest' }),
+    steps,
+  },
   band: { make: () => multiScale({ picture, width, codes: 256, dimension: 8, scales: [1, 3, 5, 7], carry: 'band' }), steps },
   vae: { make: () => vae({ picture, width, channels: 4 }), steps },
   patches: { make: () => patches({ picture, size: 4 }), steps: 0 },

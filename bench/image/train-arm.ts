@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import type { LabelledPictures } from 'nextx/data'
@@ -15,10 +16,9 @@ import {
   saveImageModel,
 } from 'nextx/systems'
 import { adamw, cosine, fit } from 'nextx/train'
-import type { PictureSet } from '../lib/picture-data.ts'
 import { openPictureJudge, type PictureScores } from '../lib/picture-metrics.ts'
-import { arms, type ImageArm, recipe } from './arms.ts'
-import { labelledCodes, openArmDevice, pictureSet, runs, tokenizer } from './setup.ts'
+import { arms, type ImageArm, recipe, type Sampling, sampleOptions } from './arms.ts'
+import { type ArmPictures, labelledCodes, openArmDevice, pictureSet, runs, tokenizer } from './setup.ts'
 
 /** What training an arm with one seed gave. */
 export interface TrainedArm {
@@ -29,42 +29,59 @@ export interface TrainedArm {
   readonly validationLoss: number
   readonly trainingSeconds: number
   readonly trainedPicturesPerSecond: number
+  /** Most memory of the process that trained it, in MB. */
+  readonly peakMemory: number
   readonly machine: string
 }
 
 /** What its samples are worth. */
-export interface ArmOutcome extends TrainedArm, PictureScores {
+export interface ArmScores extends PictureScores {
   readonly judged: number
   /** Of the classifiers on held-out pictures. */
   readonly ceiling: number
 }
 
-/** Fewer updates and samples, for a look under a minute. */
-export interface ArmScale {
-  readonly steps: number
-  readonly samples: number
+export interface ArmOutcome extends TrainedArm, ArmScores {}
+
+/** An arm with one seed; `quick` has fewer updates and samples, for a look under a minute. */
+export interface ArmRun {
+  readonly name: string
+  readonly seed: number
+  readonly quick: boolean
 }
 
-const whole: ArmScale = { steps: 1, samples: 2000 }
-const quickly: ArmScale = { steps: 1 / 40, samples: 200 }
+export interface Judgement {
+  /** Default: as the arm has it. */
+  readonly sampling?: Sampling
+  /** What samples are compared with. Default `test`; options are chosen on `development`. */
+  readonly part?: 'test' | 'development'
+  /** Default 2000. */
+  readonly samples?: number
+}
 
-function folderOf(name: string, seed: number, quick: boolean): string {
+const quickly = { steps: 1 / 40, samples: 200 }
+
+function pathOf({ name, seed, quick }: ArmRun): string {
   return `${runs}arms/${name}-${seed}${quick ? '-quick' : ''}`
 }
 
 /** An arm trained: from `runs` where it was trained with these settings before, else now. Its model lies beside. */
-export function trainedArm(name: string, arm: ImageArm, seed: number, quick: boolean): Promise<TrainedArm> {
-  return keptOr(`${folderOf(name, seed, quick)}.trained.json`, { ...arm, sampling: undefined }, () =>
-    trainArm(name, arm, seed, quick),
-  )
+export function trainedArm(run: ArmRun): Promise<TrainedArm> {
+  return keptOr(`${pathOf(run)}.trained.json`, { ...arms[run.name], sampling: undefined }, () => trainArm(run))
 }
 
-/** An arm trained and judged: from `runs` where that was done with these settings before, else now. */
-export async function armOutcome(name: string, arm: ImageArm, seed: number, quick: boolean): Promise<ArmOutcome> {
-  const trained = await trainedArm(name, arm, seed, quick)
-  return keptOr(`${folderOf(name, seed, quick)}.judged.json`, { arm, trained }, async () => {
-    return { ...trained, arm, ...(await judgeArm(name, arm, seed, quick)) }
-  })
+/** An arm trained and judged as it draws. */
+export async function armOutcome(run: ArmRun): Promise<ArmOutcome> {
+  return { ...(await trainedArm(run)), ...(await armScores(run)) }
+}
+
+/** What samples of an arm are worth: from `runs` where they were judged before, else now. Trains the arm first where that was not done. */
+export async function armScores(run: ArmRun, judgement: Judgement = {}): Promise<ArmScores> {
+  const trained = await trainedArm(run)
+  const { sampling = arms[run.name]!.sampling ?? {}, part = 'test', samples = run.quick ? quickly.samples : 2000 } = judgement
+  const settings = { sampling, part, samples, trained }
+  const digest = createHash('sha256').update(JSON.stringify(settings)).digest('hex').slice(0, 12)
+  return await keptOr(`${pathOf(run)}.${digest}.json`, settings, () => judged(run, { sampling, part, samples }))
 }
 
 /** What a file has, if it was made with these settings; else what `make` gives, which it then keeps. */
@@ -80,45 +97,38 @@ async function keptOr<T>(file: string, settings: object, make: () => Promise<T>)
 }
 
 /** The model that `trainedArm` trained. */
-export function armModel(name: string, seed: number, quick: boolean, device: Device): Promise<ImageModel> {
-  return loadImageModel(folderOf(name, seed, quick), { device })
+export function armModel(run: ArmRun, device: Device): Promise<ImageModel> {
+  return loadImageModel(pathOf(run), { device })
 }
 
-async function trainArm(name: string, arm: ImageArm, seed: number, quick: boolean): Promise<TrainedArm> {
+async function trainArm(run: ArmRun): Promise<TrainedArm> {
+  const arm = arms[run.name]!
+  const { seed, quick } = run
   await using device = await openArmDevice()
   const set = await pictureSet(arm.data ?? 'fashion')
   const made = await tokenizer(arm.tokenizer, arm.data ?? 'fashion', set, device)
   const system = await loadImageSystem(arm.system)
   const { classes } = set.train
   await using model = await createImageModel({ system, options: arm.options ?? {}, tokenizer: made, classes, device, seed })
-  const steps = Math.ceil((arm.steps ?? recipe.steps) * (quick ? quickly : whole).steps)
+  const steps = Math.ceil((arm.steps ?? recipe.steps) * (quick ? quickly.steps : 1))
   const trained = await trainModel(model, set, arm, steps, seed)
   mkdirSync(`${runs}arms`, { recursive: true })
-  await saveImageModel(model, folderOf(name, seed, quick))
-  return { arm, seed, parameters: parameterCount(model.network), ...trained, machine: cpus()[0]!.model }
+  await saveImageModel(model, pathOf(run))
+  const peakMemory = process.resourceUsage().maxRSS / 1000
+  return { arm, seed, parameters: parameterCount(model.network), ...trained, peakMemory, machine: cpus()[0]!.model }
 }
 
-async function judgeArm(name: string, arm: ImageArm, seed: number, quick: boolean) {
+async function judged(run: ArmRun, { sampling, part, samples }: Required<Judgement>): Promise<ArmScores> {
   await using device = await openArmDevice()
-  await using model = await armModel(name, seed, quick, device)
-  return await judged(model, arm, quick ? quickly.samples : whole.samples)
-}
-
-/** What samples of a trained arm are worth when they are drawn in another way. */
-export async function judgedSampling(name: string, seed: number, sampling: SampleOptions): Promise<PictureScores> {
-  await using device = await openArmDevice()
-  await using model = await armModel(name, seed, false, device)
-  return await judged(model, { ...arms[name]!, sampling }, whole.samples)
-}
-
-async function judged(model: ImageModel, { data = 'fashion', sampling }: ImageArm, samples: number) {
-  const set = await pictureSet(data)
-  await using judge = await openPictureJudge(set, { device: model.device, folder: `${runs}judges` })
-  const scores = await judge.score(await drawn(model, set.train.classes, samples, sampling))
+  await using model = await armModel(run, device)
+  const set = await pictureSet(arms[run.name]!.data ?? 'fashion')
+  const against = { train: set.train, test: part === 'test' ? set.test : set.development }
+  await using judge = await openPictureJudge(against, { device, folder: `${runs}judges` })
+  const scores = await judge.score(await drawn(model, set.train.classes, samples, sampleOptions(sampling)))
   return { ...scores, judged: samples, ceiling: judge.heldOut.accuracy }
 }
 
-async function trainModel(model: ImageModel, set: PictureSet, arm: ImageArm, steps: number, seed: number) {
+async function trainModel(model: ImageModel, set: ArmPictures, arm: ImageArm, steps: number, seed: number) {
   const { device } = model
   const { batch = recipe.batch, learningRate = recipe.learningRate } = arm
   const train = await labelledCodes(model.tokenizer, set.train, device)

@@ -1,11 +1,9 @@
-import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
-import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { createRng } from 'nextx'
-import { type LabelledPictures, readIdxPictures, readPictures, selectPictures, splitPictures } from 'nextx/data'
+import { type LabelledPictures, readIdxPictures, selectPictures } from 'nextx/data'
 
 /** Pictures to learn from and pictures held out. */
 export interface PictureSet {
@@ -64,31 +62,4 @@ async function readDigit(path: string): Promise<Uint8Array> {
   const pixels = new Uint8Array(data.length)
   for (let index = 0; index < data.length; index++) pixels[index] = Math.round(data[index]! * 255)
   return pixels
-}
-
-/**
- * Omniglot's handwritten characters (Brenden Lake, MIT), black on white, shrunk to `side` × `side` greys; the classes are five alphabets, and
- * a fifth is held out. Read from `images/omniglot/images_background_small1.zip` where NEXTX_DATA leads, with the program unzip; where
- * either is missing, that is printed.
- */
-export async function characters(side = 32): Promise<PictureSet | undefined> {
-  const archive = join(process.env.NEXTX_DATA ?? '', 'images/omniglot/images_background_small1.zip')
-  if (!existsSync(archive)) {
-    console.info('no Omniglot: images/omniglot/images_background_small1.zip is not where NEXTX_DATA leads')
-    return undefined
-  }
-  const folder = await mkdtemp(join(tmpdir(), 'omniglot-'))
-  try {
-    execFileSync('unzip', ['-q', archive, '-d', folder])
-    const size = { height: side, width: side }
-    const all = await readPictures({ folder: join(folder, 'images_background_small1'), size, resize: 'stretch' })
-    const { train, validation } = splitPictures(all, { validation: 0.2, seed: 1 })
-    return { train, test: validation }
-  } catch (error) {
-    if ((error as { code?: unknown }).code !== 'ENOENT') throw error
-    console.info('no Omniglot: the program unzip is missing')
-    return undefined
-  } finally {
-    await rm(folder, { recursive: true })
-  }
 }
