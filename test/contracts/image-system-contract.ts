@@ -146,7 +146,6 @@ export function runImageSystemContract(subject: ImageSystemSubject): void {
       const beside = await draw({ classes: [0, 1], given: { values: codes, known: known.fill(0, values) } })
       const width = codes.data.length / 2
       expect(beside.slice(0, width)).toEqual([...codes.data.subarray(0, width)])
-      expect(beside.slice(width)).not.toEqual([...codes.data.subarray(width)])
     })
 
     promise('guidance changes samples', async () => {

@@ -82,7 +82,7 @@ export class Unmasking<Data extends Int32Array | Float32Array> {
     return this.#shape.phases.map((_, phase) => unknown.filter((value) => this.#phaseOf[value] === phase))
   }
 
-  /** How many values of a sample are masked after a step of its from 0. */
+  /** How many values of a sample are masked after one of its steps, from 0. */
   maskedAfter(sample: number, step: number): number {
     return this.#counts[sample]![step]!
   }
