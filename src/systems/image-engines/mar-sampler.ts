@@ -2,7 +2,7 @@ import { countValues } from '../../base/codes.ts'
 import { OptionError } from '../../base/errors.ts'
 import type { Layout } from '../../base/model.ts'
 import type { Rng } from '../../base/rng.ts'
-import { respace, type SpacedSchedule, solve } from '../../decode/index.ts'
+import { type SpacedSchedule, solve } from '../../decode/index.ts'
 import type { DiffusionHead } from '../../heads/index.ts'
 import type { Traced } from '../../nn/index.ts'
 import type { Device } from '../../platform/index.ts'
@@ -11,6 +11,7 @@ import type { ImageSampler, SampleOptions, SampleRequest, SampleStep } from '../
 import { Arms, type LabelTraits, type StepPlace, twice } from './arms.ts'
 import { rowsOf } from './choose-codes.ts'
 import { givenWhole } from './given-values.ts'
+import { grouped, schedulesOf } from './inner-schedules.ts'
 import { type PhaseSteps, phaseRng } from './phases.ts'
 import { Unmasking } from './unmasking.ts'
 
@@ -152,35 +153,6 @@ function spaceOf({ guidance, guidanceSpace }: SampleOptions): 'eps' | 'hidden' {
   if (guidanceSpace !== undefined && guidance === undefined)
     throw new OptionError('guidanceSpace without guidance', { fix: 'give guidance too, or neither' })
   return guidanceSpace ?? 'eps'
-}
-
-/**
- * The timesteps of the diffusion at each step of samples that take one of these numbers of steps; the same object for the same timesteps. Throws
- * OptionError on counts that are no whole numbers from 1 to the timesteps trained on.
- */
-function schedulesOf({ innerSteps = 50 }: SampleOptions, alphas: Float64Array, totals: ReadonlySet<number>) {
-  const spaced = new Map<number, SpacedSchedule>()
-  const own = [...totals].map((steps) => {
-    const counts = Array.from({ length: steps }, (_, step) =>
-      typeof innerSteps === 'number' ? innerSteps : innerSteps(step, steps),
-    )
-    for (const count of counts) if (!spaced.has(count)) spaced.set(count, respace(alphas, count))
-    return [steps, counts.map((count) => spaced.get(count)!)] as const
-  })
-  const schedules = new Map(own)
-  return ({ step, steps }: StepPlace): SpacedSchedule => schedules.get(steps)![step]!
-}
-
-/** Picks that are diffused alike, together. */
-function grouped(picks: readonly Chosen[], scheduleOf: (place: StepPlace) => SpacedSchedule): Map<SpacedSchedule, Chosen[]> {
-  const groups = new Map<SpacedSchedule, Chosen[]>()
-  for (const pick of picks) {
-    const schedule = scheduleOf(pick)
-    const group = groups.get(schedule)
-    if (group === undefined) groups.set(schedule, [pick])
-    else group.push(pick)
-  }
-  return groups
 }
 
 /** The next values of a sample in its order, as many as a step from 0 settles. */
