@@ -60,7 +60,7 @@ export interface SampleRequest {
   /** One generator per sample: what a sample becomes never depends on its company. */
   readonly rngs: readonly Rng[]
   readonly options: SampleOptions
-  /** Values to keep: 1 where `values` holds a given value. */
+  /** Values to keep: 1 where `values` holds a given value. A sample that is given whole comes back as it is; where all are, in one step. */
   readonly given?: { readonly values: CodeBatch; readonly known: Float32Array }
   readonly signal?: AbortSignal
 }
@@ -89,7 +89,10 @@ export interface SampleOptions {
   readonly temperature?: number
   readonly topK?: number
   readonly topP?: number
-  /** Steps of a masked order; of one in phases, a number for each of them, or the same for all. */
+  /**
+   * Steps of a masked order; of one in phases, a number for each of them, or the same for all. At most as many as any sample has values to predict; by
+   * default each sample takes fewer where it has fewer. A phase that is given whole takes none.
+   */
   readonly steps?: number | readonly number[]
   /** Which values of a masked step stay: those drawn with the highest probability (the default), or any. */
   readonly selection?: 'confidence' | 'random'

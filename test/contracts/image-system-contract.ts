@@ -1,7 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { countValues } from '../../src/base/codes.ts'
 import { type Device, openDevice } from '../../src/platform/index.ts'
 import { generateCodes, generateImages } from '../../src/systems/generate-images.ts'
+import { chosenCodes } from '../../src/systems/image-engines/choose-codes.ts'
 import { createImageModel, type ImageModel } from '../../src/systems/image-model.ts'
+import type { ImageSampler, SampleOptions, SampleStep } from '../../src/systems/image-system.ts'
 import { imageTask } from '../../src/systems/image-task.ts'
 import { fit } from '../../src/train/index.ts'
 import { cachedAgainstWhole, planNetworkOf } from './cached-decoding.ts'
@@ -65,7 +68,7 @@ export function runImageSystemContract(subject: ImageSystemSubject): void {
 
     it('refuses given values that are not its own', async () => {
       const { codes } = subject.codes(toyPictures(1, 7))
-      const values = codes.layout.parts.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0)
+      const values = countValues(codes.layout)
       const known = new Float32Array(values)
       await expect(draw({ count: 2, given: { values: codes, known } })).rejects.toThrow(/1 given samples for 2/)
       await expect(draw({ given: { values: codes, known: known.subarray(1) } })).rejects.toThrow(/known has/)
@@ -96,7 +99,7 @@ export function runImageSystemContract(subject: ImageSystemSubject): void {
 
     promise('keeps what is given', async () => {
       const { codes } = subject.codes(toyPictures(2, 7))
-      const values = codes.layout.parts.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0)
+      const values = countValues(codes.layout)
       const known = Float32Array.from({ length: 2 * values }, (_, i) => Number(i % values < values / 2))
       const width = codes.data.length / known.length
       for await (const step of generateImages(model, { seed: 4, classes: [0, 1], ...sampling, given: { values: codes, known } })) {
@@ -109,10 +112,55 @@ export function runImageSystemContract(subject: ImageSystemSubject): void {
       }
     })
 
+    promise('what is given of others changes nothing', async () => {
+      const { codes } = subject.codes(toyPictures(2, 7))
+      const values = countValues(codes.layout)
+      // Of one sample all but two values are given, of the other the first alone: masked orders take other steps for each.
+      const alone = [values - 2, 1].map((count) => Float32Array.from({ length: values }, (_, value) => Number(value < count)))
+      const drawn = (samples: readonly number[]) => {
+        const known = Float32Array.from(samples.flatMap((sample) => [...alone[sample]!]))
+        const given = { values: chosenCodes(codes, Int32Array.from(samples)), known }
+        return draw({ classes: samples, given, ...scheduled(model.sampler) })
+      }
+      for (const pair of [
+        [0, 1],
+        [1, 0],
+      ]) {
+        const own = await drawn(pair.slice(0, 1))
+        const beside = await drawn(pair)
+        expect(Math.max(...own.map((value, i) => Math.abs(value - beside[i]!)))).toBeLessThan(1e-3)
+      }
+    })
+
+    promise('what is given whole comes back, without a call of the network', async () => {
+      const { codes } = subject.codes(toyPictures(2, 7))
+      const values = countValues(codes.layout)
+      const known = new Float32Array(2 * values).fill(1)
+      const before = model.sampler.evaluations
+      const steps: SampleStep[] = []
+      for await (const step of generateImages(model, { seed: 4, classes: [0, 1], ...sampling, given: { values: codes, known } }))
+        steps.push(step)
+      expect(steps.map(({ step, steps }) => [step, steps])).toEqual([[1, 1]])
+      expect(steps[0]!.values).toEqual(codes)
+      expect(model.sampler.evaluations).toEqual(before)
+      const beside = await draw({ classes: [0, 1], given: { values: codes, known: known.fill(0, values) } })
+      const width = codes.data.length / 2
+      expect(beside.slice(0, width)).toEqual([...codes.data.subarray(0, width)])
+    })
+
     promise('guidance changes samples', async () => {
       expect(await draw({ classes: [0, 1], guidance: 3 })).not.toEqual(await draw({ classes: [0, 1] }))
     })
   })
+}
+
+/** Options that ask what step of how many it is, of those that a sampler takes. */
+function scheduled({ options }: ImageSampler): SampleOptions {
+  return {
+    guidance: (step, steps) => 1 + (2 * (step + 1)) / steps,
+    ...(options.includes('innerSteps') && { innerSteps: (step: number, steps: number) => 2 + steps - step }),
+    ...(options.includes('choiceTemperature') && { choiceTemperature: (step: number, steps: number) => 1 - step / steps }),
+  }
 }
 
 async function trainedModel(subject: ImageSystemSubject, device: Device, losses: number[]): Promise<ImageModel> {

@@ -14,6 +14,8 @@ export type ImageSystemCase =
   | 'cached decoding = full mask'
   | 'score = sum of steps'
   | 'keeps what is given'
+  | 'what is given of others changes nothing'
+  | 'what is given whole comes back, without a call of the network'
 
 /** How the contract opens a small model of a system, on 4×4 pictures of rows and columns. */
 export interface ImageSystemSubject {
@@ -104,6 +106,8 @@ const toys: Readonly<Record<string, Toy>> = {
     skip: {
       'cached decoding = full mask': 'no plan network: its inverse is held against its forward pass elsewhere',
       'keeps what is given': 'a flow keeps no given values',
+      'what is given of others changes nothing': 'a flow keeps no given values',
+      'what is given whole comes back, without a call of the network': 'a flow keeps no given values',
     },
   },
   var: { ...shades(doubling, 'residual'), options: { width: 32, layers: 2, heads: 2 } },

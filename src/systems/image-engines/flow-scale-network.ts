@@ -139,7 +139,8 @@ function carryOf(tokenizer: ImageTokenizer): Carry {
   const { layout, kind } = tokenizer
   if (layout.parts.length > 1 && layout.parts[0]!.shape.length === 2 && tokenizer.carry !== undefined)
     return tokenizer.carry.bind(tokenizer)
-  throw new MismatchError(`flowar predicts scale after scale, and the tokenizer ${kind} has one`, {
+  const found = layout.parts.length > 1 ? 'has parts that are no grids, or tell later ones nothing' : 'has one'
+  throw new MismatchError(`flowar predicts scale after scale, and the tokenizer ${kind} ${found}`, {
     expected: 'vectors on grids of several sizes',
     fix: 'wrap it in pyramid()',
   })

@@ -8,7 +8,8 @@ import { predictionsOf, stepsOf } from '../../orders/index.ts'
 import type { Device } from '../../platform/index.ts'
 import { compile, float32, unsqueeze } from '../../tensor/index.ts'
 import type { ImageSampler, SampleOptions, SampleRequest, SampleStep } from '../image-system.ts'
-import { Arms, type LabelTraits } from './arms.ts'
+import { Arms, type LabelTraits, twice } from './arms.ts'
+import { givenWhole } from './given-values.ts'
 import { type FlowSolver, flowSolver } from './solver.ts'
 import { VectorDrawing } from './vector-drawing.ts'
 import type { VectorTraits } from './vectors.ts'
@@ -44,6 +45,11 @@ export class FlowScaleSampler implements ImageSampler {
     const drawing = new VectorDrawing(this.#network, request)
     const solver = flowSolver(options, signal)
     const guidance = guidanceOf(options)
+    const whole = givenWhole(request)
+    if (whole !== undefined) {
+      yield whole
+      return
+    }
     await this.#stepper.begin(arms.rows)
     const steps = this.#steps.length
     for (const [k, { feed, predict, commit }] of this.#steps.entries()) {
@@ -70,10 +76,7 @@ export class FlowScaleSampler implements ImageSampler {
       const scale = scaleAt(time)
       // Where guidance does not count, the arm with the condition is enough.
       if (scale === 1) return this.#velocity(noised, hidden.subarray(0, hidden.length / arms), time, values.length)
-      const both = new Float32Array(2 * noised.length)
-      both.set(noised)
-      both.set(noised, noised.length)
-      const said = await this.#velocity(both, hidden, time, values.length)
+      const said = await this.#velocity(twice(noised), hidden, time, values.length)
       return combine(said.subarray(0, noised.length), said.subarray(noised.length), scale, 'velocity')
     }
     drawing.settle(values, await solver.solve(field, drawing.noiseAt(values), k, this.#steps.length))

@@ -1,15 +1,15 @@
-import type { CodeBatch } from '../../base/codes.ts'
-import { MismatchError } from '../../base/errors.ts'
+import { type CodeBatch, countValues } from '../../base/codes.ts'
 import type { Layout, Step } from '../../base/model.ts'
 import type { Rng } from '../../base/rng.ts'
-import { applyRules, greedyToken, type LogitsRule, logitsRules, sampleToken } from '../../decode/index.ts'
+import { type LogitsRule, logitsRules } from '../../decode/index.ts'
 import { openPlanStepper, type PlanStepper } from '../../engine/index.ts'
 import type { PlanNetwork } from '../../nn/index.ts'
-import { stepsOf } from '../../orders/index.ts'
+import { channelsOf, stepsOf } from '../../orders/index.ts'
 import type { Device } from '../../platform/index.ts'
 import type { ImageSampler, SampleOptions, SampleRequest, SampleStep } from '../image-system.ts'
 import { Arms, type LabelTraits } from './arms.ts'
-import { valueCount } from './choose-codes.ts'
+import { drawIds } from './draw-ids.ts'
+import { checkGiven, givenWhole } from './given-values.ts'
 
 /**
  * A network that predicts ids group by group. Its inputs are `values`, int32 `[B, value, code]`, and `label`, int32 `[B]`; its readout has `logits`
@@ -36,7 +36,7 @@ export class IdsSampler implements ImageSampler {
     this.#network = network
     this.#stepper = openPlanStepper(network, device)
     this.#steps = stepsOf(network.plan)
-    this.#size = valueCount(network)
+    this.#size = countValues(network.layout)
     this.#optionsOf = optionsOf
   }
 
@@ -48,12 +48,17 @@ export class IdsSampler implements ImageSampler {
     const { labels, given, options, rngs } = request
     const { vocabulary, layout } = this.#network
     const arms = new Arms(this.#network, request)
-    checkGiven(this.#network, given)
+    checkGiven({ kind: 'ids', vocabulary, layout }, request)
     const values =
       given === undefined ? new Int32Array(labels.length * this.#size * vocabulary.length) : Int32Array.from(given.values.data)
     const known = given === undefined ? new Float32Array(labels.length * this.#size) : given.known.slice()
     const steps = this.#steps.filter(predicts).length
     const rules = Array.from({ length: steps }, (_, step) => logitsRules(this.#optionsOf(options, step)))
+    const whole = givenWhole(request)
+    if (whole !== undefined) {
+      yield whole
+      return
+    }
     await this.#stepper.begin(arms.rows)
     for (const [k, { feed, predict, commit }] of this.#steps.entries()) {
       request.signal?.throwIfAborted()
@@ -61,7 +66,7 @@ export class IdsSampler implements ImageSampler {
       const { logits } = await this.#stepper.step(feeds, feed, { commit: commit.end > commit.start })
       if (!predicts({ predict })) continue
       const step = this.#steps.slice(0, k).filter(predicts).length
-      const guided = arms.combined(logits!, step, steps, 'logits')
+      const guided = arms.combined(logits!, { step, steps }, 'logits')
       this.#draw(guided, this.#steps[k]!, { values, known, rules: rules[step]!, rngs, greedy: options.temperature === 0 })
       const batch: CodeBatch = { kind: 'ids', vocabulary, layout, count: labels.length, data: values.slice() }
       yield { step: step + 1, steps, values: batch, known: known.slice() }
@@ -76,38 +81,29 @@ export class IdsSampler implements ImageSampler {
   #draw(logits: Float32Array, step: Step, drawing: Drawing): void {
     const { values, known, rules, rngs, greedy } = drawing
     const { vocabulary } = this.#network
-    const width = vocabulary.reduce((sum, size) => sum + size, 0)
+    const [codes, width] = [vocabulary.length, vocabulary.reduce((sum, size) => sum + size, 0)]
+    const slots = step.feed.end - step.feed.start
     for (const [value, places] of this.#predictors(step)) {
       for (const [sample, rng] of rngs.entries()) {
         const at = sample * this.#size + value
         if (known[at] === 1) continue
-        const slots = step.feed.end - step.feed.start
-        const row = meanOf(
-          logits,
-          places.map((place) => (sample * slots * this.#channels + place) * width),
-          width,
-        )
-        let start = 0
-        for (const [code, size] of vocabulary.entries()) {
-          const ruled = applyRules(rules, row.subarray(start, start + size), noContext)
-          const place = at * vocabulary.length + code
-          values[place] = greedy ? greedyToken(ruled) : sampleToken(ruled, rng.uniformAt(value * vocabulary.length + code))
-          start += size
-        }
+        const starts = places.map((place) => (sample * slots * this.#channels + place) * width)
+        const uniform = (code: number) => rng.uniformAt(value * codes + code)
+        const ids = values.subarray(at * codes, (at + 1) * codes)
+        drawIds(meanOf(logits, starts, width), ids, { vocabulary, rules, greedy, uniform })
         known[at] = 1
       }
     }
   }
 
   get #channels(): number {
-    return 1 + (this.#network.plan.channels?.length ?? 0)
+    return channelsOf(this.#network.plan).length
   }
 
   /** For each value that a step predicts, where its logits stand among those of the step: slot · channels + channel. */
   #predictors({ feed, predict }: Step): Map<number, number[]> {
-    const { plan } = this.#network
     const found = new Map<number, number[]>()
-    for (const [channel, { target }] of [plan, ...(plan.channels ?? [])].entries()) {
+    for (const [channel, { target }] of channelsOf(this.#network.plan).entries()) {
       for (let slot = predict.start; slot < predict.end; slot++) {
         const value = target[slot]!
         if (value < 0) continue
@@ -127,24 +123,6 @@ interface Drawing {
   readonly rngs: readonly Rng[]
   readonly greedy: boolean
 }
-
-/** Throws MismatchError. */
-function checkGiven({ layout, vocabulary }: IdsNetwork, given: SampleRequest['given']): void {
-  if (given === undefined) return
-  const shapes = ({ parts }: Layout) => parts.map(({ shape }) => `[${shape}]`).join(' ')
-  const of = given.values.kind === 'ids' ? `ids below ${given.values.vocabulary}` : `vectors of ${given.values.dimension}`
-  const [found, expected] = [`${of} on ${shapes(given.values.layout)}`, `ids below ${vocabulary} on ${shapes(layout)}`]
-  if (found !== expected) throw new MismatchError(`values to keep are ${found}`, { expected })
-  const size = valueCount({ layout })
-  const { count, data } = given.values
-  if (data.length !== count * size * vocabulary.length || given.known.length !== count * size)
-    throw new MismatchError(`${data.length} ids and ${given.known.length} known for ${count} samples`, {
-      expected: `${size} values each`,
-    })
-}
-
-/** Rules that look at earlier tokens have no place here. */
-const noContext = { tokens: [], promptLength: 0 }
 
 const predicts = ({ predict }: Pick<Step, 'predict'>) => predict.end > predict.start
 

@@ -1,6 +1,5 @@
 import * as v from 'valibot'
-import type { CodeBatch } from '../../base/codes.ts'
-import { MismatchError } from '../../base/errors.ts'
+import { type CodeBatch, countValues } from '../../base/codes.ts'
 import type { Layout } from '../../base/model.ts'
 import type { Rng } from '../../base/rng.ts'
 import { type DiffusionHead, diffusionHead } from '../../heads/index.ts'
@@ -28,12 +27,11 @@ import {
 } from '../../tensor/index.ts'
 import type { ImageContext, ImageNetwork } from '../image-system.ts'
 import { count, layerCount, positive, share } from '../read-config.ts'
-import { valueCount } from './choose-codes.ts'
 import { MarSampler, type MaskedVectorNetwork } from './mar-sampler.ts'
 import { drawKnown } from './mask-feed.ts'
 import { MaskedBackbone, maskedEntries } from './masked-backbone.ts'
 import { type Phase, phaseOf, phasesOfValues } from './phases.ts'
-import { checkScaled } from './vectors.ts'
+import { checkScaled, vectorTraits } from './vectors.ts'
 
 export const marSchema = v.strictObject({
   ...maskedEntries,
@@ -77,35 +75,26 @@ export class MarNetwork implements MaskedVectorNetwork, ImageNetwork {
   readonly #draws: number
 
   /** Throws MismatchError when the tokenizer gives no vectors. */
-  constructor(
-    system: string,
-    options: MarOptions,
-    { tokenizer: { unit, kind, layout }, classes }: ImageContext,
-    phases?: readonly Phase[],
-  ) {
+  constructor(system: string, options: MarOptions, { tokenizer, classes }: ImageContext, phases?: readonly Phase[]) {
     const { width, headWidth, headLayers, predicts, clip, draws, labelDrop } = options
-    if (unit.kind !== 'vectors') {
-      throw new MismatchError(`${system} predicts vectors, and the tokenizer ${kind} gives ids`, {
-        fix: 'take a tokenizer such as vae or patches',
-      })
-    }
+    const { layout, dimension } = vectorTraits(tokenizer, system)
     this.layout = layout
-    this.dimension = unit.dimension
+    this.dimension = dimension
     this.width = width
     this.classes = classes
     this.labelDrop = labelDrop
     if (clip !== undefined) this.clip = clip
     this.#draws = draws
     const rate = { ...mostlyMasked, least: options.leastMasked }
-    this.phases = phases ?? [{ values: valueCount({ layout }), rate, steps: 64, weight: 1 }]
+    this.phases = phases ?? [{ values: countValues(layout), rate, steps: 64, weight: 1 }]
     if (this.phases.length > 1) this.task = new Embedding(this.phases.length, width)
-    this.input = new Linear(unit.dimension, width, { weight: glorotUniform, bias: zeros })
+    this.input = new Linear(dimension, width, { weight: glorotUniform, bias: zeros })
     this.body = new MaskedBackbone(layout, classes, { ...options, compress: 1 })
-    this.head = diffusionHead(width, unit.dimension, { hidden: headWidth, layers: headLayers, predicts })
+    this.head = diffusionHead(width, dimension, { hidden: headWidth, layers: headLayers, predicts })
   }
 
   inputsFor(batch: Dimension | string): Inputs {
-    const values = valueCount(this)
+    const values = countValues(this.layout)
     return { values: float32(batch, values, this.dimension), known: float32(batch, values), label: int32(batch) }
   }
 
@@ -118,7 +107,7 @@ export class MarNetwork implements MaskedVectorNetwork, ImageNetwork {
   }
 
   trainingInputs(batch: number): Inputs {
-    const vectors = [this.#draws, batch, valueCount(this)] as const
+    const vectors = [this.#draws, batch, countValues(this.layout)] as const
     return { ...this.inputsFor(batch), noise: float32(...vectors, this.dimension), timestep: int32(...vectors) }
   }
 

@@ -1,14 +1,17 @@
+import { countValues } from '../../base/codes.ts'
 import { OptionError } from '../../base/errors.ts'
 import type { Layout } from '../../base/model.ts'
 import type { Rng } from '../../base/rng.ts'
-import { respace, type SpacedSchedule, solve } from '../../decode/index.ts'
+import { type SpacedSchedule, solve } from '../../decode/index.ts'
 import type { DiffusionHead } from '../../heads/index.ts'
 import type { Traced } from '../../nn/index.ts'
 import type { Device } from '../../platform/index.ts'
 import { compile, type Dimension, float32, type Inputs, type Tensor } from '../../tensor/index.ts'
 import type { ImageSampler, SampleOptions, SampleRequest, SampleStep } from '../image-system.ts'
-import { Arms, type LabelTraits } from './arms.ts'
-import { valueCount } from './choose-codes.ts'
+import { Arms, type LabelTraits, type StepPlace, twice } from './arms.ts'
+import { rowsOf } from './choose-codes.ts'
+import { givenWhole } from './given-values.ts'
+import { grouped, schedulesOf } from './inner-schedules.ts'
 import { type PhaseSteps, phaseRng } from './phases.ts'
 import { Unmasking } from './unmasking.ts'
 
@@ -29,10 +32,12 @@ export interface MaskedVectorNetwork extends LabelTraits {
   hidden(inputs: Traced): Tensor
 }
 
-/** A vector to be sampled. */
-interface Chosen {
+/** A vector to be sampled, at a step of its sample's own. */
+interface Chosen extends StepPlace {
   readonly sample: number
   readonly value: number
+  /** Where the sample stands among those that are running. */
+  readonly row: number
 }
 
 /**
@@ -57,26 +62,30 @@ export class MarSampler implements ImageSampler {
   }
 
   async *sample(request: SampleRequest): AsyncGenerator<SampleStep, void, undefined> {
-    const { layout, dimension, head, phases = [{ values: valueCount({ layout }), steps: 64 }] } = this.#network
+    const { layout, dimension, phases = [{ values: countValues(layout), steps: 64 }] } = this.#network
     const arms = new Arms(this.#network, request)
     const unit = { kind: 'vectors', dimension } as const
     const batch = new Unmasking({ unit, layout, phases }, request, (length) => new Float32Array(length))
     const space = spaceOf(request.options)
-    const schedules = schedulesOf(request.options, head.alphas, batch.steps)
+    const totals = new Set(request.rngs.map((_, sample) => batch.placeOf(sample, 0).steps))
+    const scheduleOf = schedulesOf(request.options, this.#network.head.alphas, totals)
     const orders = request.rngs.map((rng, sample) => orderOf(batch.unknownByPhase(sample), rng))
+    const whole = givenWhole(request)
+    if (whole !== undefined) yield whole
     for (let step = 0; step < batch.steps; step++) {
       request.signal?.throwIfAborted()
-      const picks = orders.flatMap((order, sample) => {
-        const free = batch.unknown(sample).length
-        return order.slice(order.length - free, order.length - batch.maskedAfter(sample, step)).map((value) => ({ sample, value }))
-      })
-      const rows = await this.#hidden(batch, arms, picks)
-      const hidden = space === 'hidden' ? arms.combined(rows, step, batch.steps, 'hidden') : rows
-      const guide = (said: Float32Array) => (space === 'hidden' ? said : arms.combined(said, step, batch.steps, 'eps'))
-      const vectors = await this.#diffuse(hidden, picks, { request, schedule: schedules[step]!, guide })
-      for (const [i, { sample, value }] of picks.entries()) {
-        batch.values.set(vectors.subarray(i * dimension, (i + 1) * dimension), (sample * batch.size + value) * dimension)
-        batch.settle(sample, value)
+      const running = batch.running(step)
+      const picks = running.flatMap((sample, row) => picksOf(batch, orders[sample]!, { sample, row, step }))
+      const all = await this.#hidden(batch, arms.only(running), running)
+      for (const [schedule, chosen] of grouped(picks, scheduleOf)) {
+        const rows = this.#rowsOf(all, running.length, chosen)
+        const hidden = space === 'hidden' ? arms.combined(rows, chosen, 'hidden') : rows
+        const guide = (said: Float32Array) => (space === 'hidden' ? said : arms.combined(said, chosen, 'eps'))
+        const vectors = await this.#diffuse(hidden, chosen, { request, schedule, guide })
+        for (const [i, { sample, value }] of chosen.entries()) {
+          batch.values.set(vectors.subarray(i * dimension, (i + 1) * dimension), (sample * batch.size + value) * dimension)
+          batch.settle(sample, value)
+        }
       }
       yield batch.report(step)
     }
@@ -87,28 +96,28 @@ export class MarSampler implements ImageSampler {
     await this.#head.dispose()
   }
 
-  /** Hidden states of the picks, `[arm·pick, width]`. */
-  async #hidden(batch: Unmasking<Float32Array>, arms: Arms, picks: readonly Chosen[]): Promise<Float32Array> {
-    const { width } = this.#network
+  /** Hidden states of samples, `[arm·sample, value, width]`. */
+  async #hidden(batch: Unmasking<Float32Array>, arms: Arms, samples: readonly number[]): Promise<Float32Array> {
     this.#calls.backbone++
-    const feeds = { values: arms.doubled(batch.values), known: arms.doubled(batch.known), label: arms.labels }
-    const all = (await this.#backbone.run(feeds)).hidden.data as Float32Array
-    const armCount = arms.rows / arms.count
-    const rows = new Float32Array(armCount * picks.length * width)
-    for (let arm = 0; arm < armCount; arm++) {
-      for (const [i, { sample, value }] of picks.entries()) {
-        const from = ((arm * arms.count + sample) * batch.size + value) * width
-        rows.set(all.subarray(from, from + width), (arm * picks.length + i) * width)
-      }
-    }
-    return rows
+    const { values, known } = batch.rowsOf(samples)
+    const { hidden } = await this.#backbone.run({ values: arms.doubled(values), known: arms.doubled(known), label: arms.labels })
+    return hidden.data as Float32Array
+  }
+
+  /** Of hidden states of so many samples, those of the picks: `[arm·pick, width]`. */
+  #rowsOf(hidden: Float32Array, samples: number, picks: readonly Chosen[]): Float32Array {
+    const { width, layout } = this.#network
+    const size = countValues(layout)
+    const armCount = hidden.length / (samples * size * width)
+    const places = Array.from({ length: armCount }, (_, arm) => picks.map(({ row, value }) => (arm * samples + row) * size + value))
+    return rowsOf(hidden, places.flat(), width)
   }
 
   /** A vector for each pick, from noise of the sample's own. */
   async #diffuse(hidden: Float32Array, picks: readonly Chosen[], { request, schedule, guide }: Diffusing): Promise<Float32Array> {
     const { dimension, width, clip } = this.#network
     const { temperature = 1 } = request.options
-    const times = hidden.length / (picks.length * width)
+    const both = hidden.length > picks.length * width
     const streams = picks.map(({ sample, value }) => request.rngs[sample]!.fold('vector').fold(value))
     // the noise of a step stands in its stream after that of the steps before
     const noise = (step: number, scale: number) => {
@@ -118,8 +127,7 @@ export class MarSampler implements ImageSampler {
     }
     const field = async (values: Float32Array, time: number) => {
       this.#calls.head++
-      const fed = new Float32Array(times * values.length)
-      for (let i = 0; i < times; i++) fed.set(values, i * values.length)
+      const fed = both ? twice(values) : values
       const { eps } = await this.#head.run({ values: fed, time: Float32Array.of(time), hidden })
       return guide(eps.data as Float32Array)
     }
@@ -147,11 +155,15 @@ function spaceOf({ guidance, guidanceSpace }: SampleOptions): 'eps' | 'hidden' {
   return guidanceSpace ?? 'eps'
 }
 
-/** The timesteps of each step's diffusion. Throws OptionError on counts that are no whole numbers from 1 to the timesteps trained on. */
-function schedulesOf({ innerSteps = 50 }: SampleOptions, alphas: Float64Array, steps: number): SpacedSchedule[] {
-  const counts = Array.from({ length: steps }, (_, step) => (typeof innerSteps === 'number' ? innerSteps : innerSteps(step, steps)))
-  const spaced = new Map([...new Set(counts)].map((count) => [count, respace(alphas, count)]))
-  return counts.map((count) => spaced.get(count)!)
+/** The next values of a sample in its order, as many as a step from 0 settles. */
+function picksOf(
+  batch: Unmasking<Float32Array>,
+  order: readonly number[],
+  { sample, row, step }: Pick<Chosen, 'sample' | 'row' | 'step'>,
+): Chosen[] {
+  const settled = order.length - batch.unknown(sample).length
+  const values = order.slice(settled, order.length - batch.maskedAfter(sample, step))
+  return values.map((value) => ({ sample, value, row, ...batch.placeOf(sample, step) }))
 }
 
 /** Any order of the values of each phase, phase after phase. */

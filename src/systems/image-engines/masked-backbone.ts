@@ -1,4 +1,5 @@
 import * as v from 'valibot'
+import { countValues } from '../../base/codes.ts'
 import { OptionError } from '../../base/errors.ts'
 import type { Layout, Plan } from '../../base/model.ts'
 import {
@@ -29,7 +30,7 @@ import {
   where,
 } from '../../tensor/index.ts'
 import { count, layerCount, share } from '../read-config.ts'
-import { valueCount } from './choose-codes.ts'
+import { gridAxes } from './grid-axes.ts'
 import { swigluWidth } from './token-network.ts'
 
 export const maskedEntries = {
@@ -80,7 +81,7 @@ export class MaskedBackbone {
   /** Throws OptionError on a grid that cannot be compressed. */
   constructor(layout: Layout, classes: number, { width, layers, heads, rateCondition, compress }: MaskedBackboneOptions) {
     this.maskToken = parameter([1, 1, width], normal(0.02))
-    this.place = parameter([1, valueCount({ layout }), width], normal(0.02))
+    this.place = parameter([1, countValues(layout), width], normal(0.02))
     this.label = new Embedding(classes + 1, width)
     if (rateCondition) this.rate = new TimeEmbedding(width, { scale: 1000 })
     if (compress === 2) this.compression = new Compression(layout, width)
@@ -91,8 +92,7 @@ export class MaskedBackbone {
       condition: width,
       attention: { heads },
       mlp: swiglu(swigluWidth(width)),
-      // learned places tell scales apart; rotations, where in the picture a value stands
-      positions: rotaryAxes(this.#plan.position.map((_, axis) => axis).slice(layout.parts.length > 1 ? 1 : 0)),
+      positions: rotaryAxes(gridAxes(layout, this.#plan)),
     })
   }
 

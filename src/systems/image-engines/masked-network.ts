@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import type { CodeBatch } from '../../base/codes.ts'
+import { type CodeBatch, countValues } from '../../base/codes.ts'
 import type { Layout } from '../../base/model.ts'
 import type { Rng } from '../../base/rng.ts'
 import { type MultiCategoricalHead, multiCategoricalHead } from '../../heads/index.ts'
@@ -7,7 +7,6 @@ import { CodeEmbedding, type Traced } from '../../nn/index.ts'
 import type { Device } from '../../platform/index.ts'
 import { type Dimension, divide, float32, type Inputs, multiply, negate, subtract, sum, type Tensor } from '../../tensor/index.ts'
 import type { ImageContext, ImageNetwork } from '../image-system.ts'
-import { valueCount } from './choose-codes.ts'
 import { idsFeed, idsInputs, vocabularyOf } from './ids-network.ts'
 import { drawKnown } from './mask-feed.ts'
 import { MaskedBackbone, maskedEntries } from './masked-backbone.ts'
@@ -46,7 +45,7 @@ export class MaskedNetwork implements MaskedIdsNetwork, ImageNetwork {
   }
 
   inputsFor(batch: Dimension | string): Inputs {
-    return { ...idsInputs(this, batch), known: float32(batch, valueCount(this)) }
+    return { ...idsInputs(this, batch), known: float32(batch, countValues(this.layout)) }
   }
 
   /** `[batch, value, Σ vocabulary]`. */
@@ -59,7 +58,7 @@ export class MaskedNetwork implements MaskedIdsNetwork, ImageNetwork {
   }
 
   feed(samples: CodeBatch, labels: Int32Array, rng: Rng) {
-    const known = drawKnown({ samples: samples.count, phases: [{ values: valueCount(this), rate: 'cosine' }] }, rng)
+    const known = drawKnown({ samples: samples.count, phases: [{ values: countValues(this.layout), rate: 'cosine' }] }, rng)
     return { ...idsFeed(samples, labels), known }
   }
 

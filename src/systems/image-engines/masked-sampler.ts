@@ -1,22 +1,15 @@
+import { countValues } from '../../base/codes.ts'
 import { OptionError } from '../../base/errors.ts'
 import type { Layout } from '../../base/model.ts'
 import type { Rng } from '../../base/rng.ts'
-import {
-  applyRules,
-  choiceTemperatureAt,
-  greedyToken,
-  type LogitsRule,
-  leastConfident,
-  logitsRules,
-  logProbReader,
-  sampleToken,
-} from '../../decode/index.ts'
+import { choiceTemperatureAt, type LogitsRule, leastConfident, logitsRules, logProbReader } from '../../decode/index.ts'
 import type { Traced } from '../../nn/index.ts'
 import type { Device } from '../../platform/index.ts'
 import { compile, type Dimension, type Inputs, type Tensor } from '../../tensor/index.ts'
 import type { ImageSampler, SampleOptions, SampleRequest, SampleStep } from '../image-system.ts'
-import { Arms, type LabelTraits } from './arms.ts'
-import { valueCount } from './choose-codes.ts'
+import { Arms, type LabelTraits, type StepPlace } from './arms.ts'
+import { drawIds } from './draw-ids.ts'
+import { givenWhole } from './given-values.ts'
 import { Unmasking } from './unmasking.ts'
 
 /** A network that says all ids from those that are known. */
@@ -54,16 +47,20 @@ export class MaskedSampler implements ImageSampler {
     const arms = new Arms(this.#network, request)
     const drawing = { rules: logitsRules(options), greedy: options.temperature === 0, ...choiceOf(options) }
     const unit = { kind: 'ids', vocabulary } as const
-    const phases = [{ values: valueCount({ layout }), steps: 12 }]
+    const phases = [{ values: countValues(layout), steps: 12 }]
     const batch = new Unmasking({ unit, layout, phases }, request, (length) => new Int32Array(length))
+    const whole = givenWhole(request)
+    if (whole !== undefined) yield whole
     for (let step = 0; step < batch.steps; step++) {
       signal?.throwIfAborted()
-      this.#calls++
-      const feeds = { values: arms.doubled(batch.values), known: arms.doubled(batch.known), label: arms.labels }
-      const { logits } = await this.#program.run(feeds)
-      const rows = arms.combined(logits.data as Float32Array, step, batch.steps, 'logits')
-      const temperature = choiceTemperatureAt(drawing.choiceTemperature, step, batch.steps)
-      for (const [sample, rng] of rngs.entries()) this.#settle(rows, batch, { sample, step, rng, temperature, ...drawing })
+      const running = batch.running(step)
+      const places = running.map((sample) => batch.placeOf(sample, step))
+      const logits = await this.#said(batch, arms.only(running), running, places)
+      const size = logits.length / running.length
+      for (const [row, sample] of running.entries()) {
+        const own = { sample, rng: rngs[sample]!, logits: logits.subarray(row * size, (row + 1) * size), ...places[row]! }
+        this.#settle(batch, { ...drawing, ...own })
+      }
       yield batch.report(step)
     }
   }
@@ -72,16 +69,29 @@ export class MaskedSampler implements ImageSampler {
     await this.#program.dispose()
   }
 
+  /** Guided logits of samples, `[sample, value, Σ vocabulary]`. */
+  async #said(
+    batch: Unmasking<Int32Array>,
+    arms: Arms,
+    samples: readonly number[],
+    places: readonly StepPlace[],
+  ): Promise<Float32Array> {
+    this.#calls++
+    const { values, known } = batch.rowsOf(samples)
+    const { logits } = await this.#program.run({ values: arms.doubled(values), known: arms.doubled(known), label: arms.labels })
+    return arms.combined(logits.data as Float32Array, places, 'logits')
+  }
+
   /** Draws the unknown ids of a sample, and settles those that are not masked again. */
-  #settle(logits: Float32Array, batch: Unmasking<Int32Array>, drawing: Drawing): void {
-    const { sample, step, rng, temperature, selection } = drawing
+  #settle(batch: Unmasking<Int32Array>, drawing: Drawing): void {
+    const { sample, step, steps, rng, choiceTemperature, selection } = drawing
     const candidates = batch.unknown(sample)
-    const logProbs = candidates.map((value) => this.#draw(logits, batch, value, drawing))
+    const logProbs = candidates.map((value) => this.#draw(batch, value, drawing))
     const again = leastConfident({
       logProbs: selection === 'random' ? logProbs.map(() => 0) : logProbs,
       candidates,
       masked: batch.maskedAfter(sample, step),
-      temperature: selection === 'random' ? 1 : temperature,
+      temperature: selection === 'random' ? 1 : choiceTemperatureAt(choiceTemperature, step, steps),
       rng: rng.fold('choice').fold(step),
     })
     const masked = new Set(again)
@@ -89,31 +99,29 @@ export class MaskedSampler implements ImageSampler {
   }
 
   /** Draws the ids of one value; their log p under what they were drawn from, before the temperature where they are the likeliest. */
-  #draw(logits: Float32Array, batch: Unmasking<Int32Array>, value: number, { sample, step, rng, rules, greedy }: Drawing): number {
+  #draw(batch: Unmasking<Int32Array>, value: number, { logits, sample, step, rng, rules, greedy }: Drawing): number {
     const { vocabulary } = this.#network
+    const [codes, width] = [vocabulary.length, logits.length / batch.size]
+    const at = (sample * batch.size + value) * codes
+    const ids = batch.values.subarray(at, at + codes)
     const noise = rng.fold('ids').fold(step)
-    const at = sample * batch.size + value
-    let start = at * vocabulary.reduce((sum, size) => sum + size, 0)
-    let logProb = 0
-    for (const [code, size] of vocabulary.entries()) {
-      const ruled = applyRules(rules, logits.subarray(start, start + size), noContext)
-      const id = greedy ? greedyToken(ruled) : sampleToken(ruled, noise.uniformAt(value * vocabulary.length + code))
-      batch.values[at * vocabulary.length + code] = id
-      logProb += logProbReader(ruled)(id)
-      start += size
-    }
-    return logProb
+    const uniform = (code: number) => noise.uniformAt(value * codes + code)
+    const own = logits.subarray(value * width, (value + 1) * width)
+    const ruled = drawIds(own, ids, { vocabulary, rules, greedy, uniform })
+    return ruled.reduce((sum, row, code) => sum + logProbReader(row)(ids[code]!), 0)
   }
 }
 
-interface Drawing {
+/** Of one sample, at a step of its own. */
+interface Drawing extends StepPlace {
   readonly sample: number
-  readonly step: number
   readonly rng: Rng
+  /** `[value, Σ vocabulary]`. */
+  readonly logits: Float32Array
   readonly rules: readonly LogitsRule[]
   readonly greedy: boolean
   readonly selection: 'confidence' | 'random'
-  readonly temperature: number
+  readonly choiceTemperature: NonNullable<SampleOptions['choiceTemperature']>
 }
 
 /** Throws OptionError on noise for a choice that needs none. */
@@ -122,9 +130,6 @@ function choiceOf({ selection = 'confidence', choiceTemperature }: SampleOptions
     throw new OptionError("choiceTemperature with selection 'random'", { expected: "selection 'confidence'" })
   return { selection, choiceTemperature: choiceTemperature ?? 2 }
 }
-
-/** Rules that look at earlier tokens have no place here. */
-const noContext = { tokens: [], promptLength: 0 }
 
 function compileMasked(network: MaskedIdsNetwork, device: Device) {
   return compile(network.inputsFor('B'), (given) => ({ logits: network.logits(given) }), { device, frozen: true, name: 'masked' })

@@ -38,6 +38,7 @@ import {
 import type { ImageContext, ImageNetwork } from '../image-system.ts'
 import { count, layerCount, share } from '../read-config.ts'
 import type { LabelTraits } from './arms.ts'
+import { gridAxes } from './grid-axes.ts'
 import { NoisySampler } from './noisy-sampler.ts'
 import { swigluWidth } from './token-network.ts'
 import { checkScaled, type VectorTraits, vectorTraits } from './vectors.ts'
@@ -158,11 +159,6 @@ export class NoisyNetwork implements ImageNetwork, LabelTraits, VectorTraits {
   get #copies(): boolean {
     return this.plan.role.includes(roles.clean)
   }
-}
-
-/** The axes of a part: the first one of several parts says which part, which places tell already. */
-function gridAxes({ parts }: Layout, { position }: Plan): number[] {
-  return [...position.keys()].slice(parts.length > 1 ? 1 : 0)
 }
 
 function indices(values: ArrayLike<number>): Tensor {

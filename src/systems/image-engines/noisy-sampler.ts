@@ -7,6 +7,7 @@ import { predictionsOf, stepsOf } from '../../orders/index.ts'
 import type { Device } from '../../platform/index.ts'
 import type { ImageSampler, SampleRequest, SampleStep } from '../image-system.ts'
 import { Arms, type LabelTraits } from './arms.ts'
+import { givenWhole } from './given-values.ts'
 import { type FlowSolver, flowSolver } from './solver.ts'
 import { noiseOfSamples, pickRows, VectorDrawing } from './vector-drawing.ts'
 import type { VectorTraits } from './vectors.ts'
@@ -49,6 +50,11 @@ export class NoisySampler implements ImageSampler {
         fix: 'leave contextNoise out',
       })
     const shake = contextNoise > 0 ? noiseOfSamples(this.#network, rngs, 'context', contextNoise) : undefined
+    const whole = givenWhole(request)
+    if (whole !== undefined) {
+      yield whole
+      return
+    }
     await this.#stepper.begin(arms.rows)
     for (const [k, { commit }] of this.#steps.entries()) {
       signal?.throwIfAborted()
@@ -76,7 +82,7 @@ export class NoisySampler implements ImageSampler {
       const noisy = drawing.with(values, drawing.mixed(values, noised, time))
       const feeds = this.#feeds(arms, noisy, this.#timesOf(values, time, drawing.count))
       const { velocity } = await this.#stepper.step(feeds, feed, { commit: false })
-      const guided = arms.combined(velocity!, k, this.#steps.length, 'velocity')
+      const guided = arms.combined(velocity!, { step: k, steps: this.#steps.length }, 'velocity')
       return pickRows(guided, rows, { size: feed.end - feed.start, dimension })
     }
     drawing.settle(values, await solver.solve(field, drawing.noiseAt(values), k, this.#steps.length))

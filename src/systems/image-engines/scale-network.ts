@@ -58,7 +58,8 @@ export interface ScaleModules {
 /** The tokenizer of a context. Throws MismatchError when it has one part only, or parts that carry nothing. */
 export function scaleTokenizer({ tokenizer }: ImageContext, system: string): ScaleTokenizer {
   if (tokenizer.layout.parts.length > 1 && tokenizer.carry !== undefined) return tokenizer as ScaleTokenizer
-  throw new MismatchError(`${system} predicts scale after scale, and the tokenizer ${tokenizer.kind} has one`, {
+  const found = tokenizer.layout.parts.length > 1 ? 'has parts that tell later ones nothing' : 'has one'
+  throw new MismatchError(`${system} predicts scale after scale, and the tokenizer ${tokenizer.kind} ${found}`, {
     expected: 'a tokenizer of several scales',
     fix: 'take one such as multiScale',
   })

@@ -1,3 +1,4 @@
+import { countValues } from '../../base/codes.ts'
 import { elementCount } from '../../base/dtype.ts'
 import type { Layout } from '../../base/model.ts'
 import { normal, ResizablePositions } from '../../nn/index.ts'
@@ -17,7 +18,7 @@ export class LearnedPlaces implements ScalePlaces {
   readonly levels: Variable
 
   constructor({ parts }: Layout, width: number) {
-    this.slots = parameter([parts.reduce((sum, { shape }) => sum + elementCount(shape), 0), width], normal(0.02))
+    this.slots = parameter([countValues({ parts }), width], normal(0.02))
     this.levels = parameter([parts.length, width], normal(0.02))
   }
 

@@ -1,6 +1,7 @@
 import { type CodeBatch, countValues } from '../../base/codes.ts'
 import type { Rng } from '../../base/rng.ts'
 import type { SampleRequest } from '../image-system.ts'
+import { checkGiven } from './given-values.ts'
 import { type VectorTraits, vectorBatch } from './vectors.ts'
 
 /**
@@ -16,8 +17,11 @@ export class VectorDrawing {
   readonly #traits: VectorTraits
   readonly #size: number
 
-  constructor(traits: VectorTraits, { rngs, given, options }: SampleRequest) {
+  /** Throws MismatchError on given values that are not the network's. */
+  constructor(traits: VectorTraits, request: SampleRequest) {
+    const { rngs, given, options } = request
     const { temperature = 1 } = options
+    checkGiven({ kind: 'vectors', dimension: traits.dimension, layout: traits.layout }, request)
     this.#traits = traits
     this.#size = countValues(traits.layout)
     this.#noise = noiseOfSamples(traits, rngs, 'noise', temperature)

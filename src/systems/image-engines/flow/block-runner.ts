@@ -1,5 +1,6 @@
 import { canGrow } from '../../../nn/index.ts'
 import type { Device } from '../../../platform/index.ts'
+import { twice } from '../arms.ts'
 import { BlockCache } from './block-cache.ts'
 import { cachedProgram, growingProgram, wholeProgram } from './block-programs.ts'
 import type { FlowBlock } from './flow-block.ts'
@@ -65,7 +66,7 @@ export class BlockRunner implements BlockMap {
     const { guidance, rows, ...conditions } = this.#rows(arms, { start: 0, length: this.slots })
     const program = this.#program(`whole ${guidance}`, () => wholeProgram(this.#block, { device: this.#device, guidance }))
     this.#count(rows, this.slots)
-    const feeds = { values: twice(values, guidance), z: twice(z, guidance), ...conditions }
+    const feeds = { values: doubled(values, guidance), z: doubled(z, guidance), ...conditions }
     return (await program.run(feeds)).next.data as Float32Array
   }
 
@@ -74,8 +75,8 @@ export class BlockRunner implements BlockMap {
     await this.#cache.reserve(this.#device, rows)
     this.#count(rows, range.length)
     const feeds = {
-      fed: twice(cut(values, this, { ...range, start: range.start - 1 }), guidance),
-      z: twice(cut(z, this, range), guidance),
+      fed: doubled(cut(values, this, { ...range, start: range.start - 1 }), guidance),
+      z: doubled(cut(z, this, range), guidance),
       ...conditions,
       at: Int32Array.from({ length: range.length }, (_, i) => range.start + i),
     }
@@ -139,16 +140,12 @@ type Guidance = GuidanceRule | 'none'
 
 type SlotFeeds = Readonly<Record<'fed' | 'z' | 'weight', Float32Array> & Record<'labels' | 'at' | 'arms', Int32Array>>
 
-function twice(values: Float32Array, guidance: Guidance): Float32Array {
-  if (guidance === 'none') return values
-  const both = new Float32Array(2 * values.length)
-  both.set(values)
-  both.set(values, values.length)
-  return both
+function doubled(values: Float32Array, guidance: Guidance): Float32Array {
+  return guidance === 'none' ? values : twice(values)
 }
 
 /** Slots of every sample; before the first one lie zeros. */
-export function cut(
+function cut(
   values: Float32Array,
   { slots, dimension }: { readonly slots: number; readonly dimension: number },
   { start, length }: { readonly start: number; readonly length: number },

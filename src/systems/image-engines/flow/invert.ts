@@ -1,5 +1,6 @@
 import { NonFiniteError } from '../../../base/errors.ts'
-import { type Arms, type BlockMap, cut } from './block-runner.ts'
+import { rowsOf } from '../choose-codes.ts'
+import type { Arms, BlockMap } from './block-runner.ts'
 import type { Inverse, JacobiInverse } from './inverse-plan.ts'
 
 /** A block's numbers to invert: z `[sample, slot, dimension]` in the block's order, and what conditions them. */
@@ -57,8 +58,9 @@ export async function invert(given: Inversion, inverse: Inverse): Promise<Invert
     if (remedy === undefined) break
     incidents.push({ block, samples, problem: 'non-finite', tried: attempt, remedy })
   }
-  const slot = Math.floor(cut(values, map, { start: 0, length: map.slots }).findIndex((x) => !Number.isFinite(x)) / map.dimension)
-  throw new NonFiniteError(`inverting block ${block}: slot ${slot % map.slots} of sample ${samples[0]} is not finite`, {
+  const first = Math.floor(values.findIndex((x) => !Number.isFinite(x)) / map.dimension)
+  const [sample, slot] = [Math.floor(first / map.slots), first % map.slots]
+  throw new NonFiniteError(`inverting block ${block}: slot ${slot} of sample ${sample} is not finite`, {
     fix: 'lower the temperature or the guidance, or train the flow for longer',
   })
 }
@@ -176,10 +178,7 @@ class Progress {
 
 function pick(values: Float32Array, samples: readonly number[], { slots, dimension }: BlockMap): Float32Array {
   const size = slots * dimension
-  if (samples.length * size === values.length) return values
-  const out = new Float32Array(samples.length * size)
-  for (const [row, sample] of samples.entries()) out.set(values.subarray(sample * size, (sample + 1) * size), row * size)
-  return out
+  return samples.length * size === values.length ? values : rowsOf(values, samples, size)
 }
 
 function place(from: Float32Array, to: Float32Array, samples: readonly number[], { slots, dimension }: BlockMap): void {

@@ -116,6 +116,25 @@ describe('sampling', () => {
     ])
   })
 
+  it('passes by a phase that is given whole, of one sample and not of the others', async () => {
+    const network = await randomNetwork()
+    await using sampler = network.openSampler(device)
+    const data = createRng(6).fillNormal(new Float32Array(2 * size))
+    const values: CodeBatch = { kind: 'vectors', dimension: 1, layout: network.layout, count: 2, data }
+    const known = Float32Array.from({ length: 2 * size }, (_, value) => Number(value < pivots + 14))
+    const rngs = [createRng(9), createRng(10)]
+    const steps: (readonly number[])[] = []
+    for await (const step of sampler.sample({
+      labels: Int32Array.of(0, 1),
+      rngs,
+      options: { innerSteps: 2 },
+      given: { values, known },
+    }))
+      steps.push([0, 1].map((sample) => step.known.subarray(sample * size, (sample + 1) * size).reduce((sum, x) => sum + x, 0)))
+    expect(steps.map(([first]) => first)).toEqual([19, 20, 20, 20, 20, 20, 20, 20])
+    expect(steps.map(([, second]) => second)).toEqual([1, 2, 3, 4, 6, 9, 14, 20])
+  })
+
   it('refuses steps for other phases, and more than there are values', async () => {
     await expect(drawn({ steps: [2, 3, 4] })).rejects.toThrow(/steps for 3 phases/)
     await expect(drawn({ steps: [5, 4] })).rejects.toThrow(/5 steps for 4 values/)

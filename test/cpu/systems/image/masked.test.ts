@@ -178,6 +178,29 @@ describe('a masked sampler', () => {
     await sampler[Symbol.asyncDispose]()
   })
 
+  it('takes as many steps for each sample as it has values to predict, and asks schedules for those', async () => {
+    const sampler = new MaskedSampler(stub(table), device)
+    const values = {
+      kind: 'ids',
+      vocabulary: [3],
+      layout: { parts: [{ shape: [10] }] },
+      count: 2,
+      data: new Int32Array(20),
+    } as const
+    const known = Float32Array.from({ length: 20 }, (_, i) => Number(i < 7))
+    const asked = { guidance: new Set<string>(), choiceTemperature: new Set<string>() }
+    const options: SampleOptions = {
+      guidance: (step, steps) => asked.guidance.add(`${step} of ${steps}`).size,
+      choiceTemperature: (step, steps) => asked.choiceTemperature.add(`${step} of ${steps}`).size,
+    }
+    const steps = await stepsOf(sampler, options, { given: { values, known } })
+    expect(steps.map((step) => [...step.known].reduce((sum, x) => sum + x, 0))).toEqual([9, 11, 13, 14, 15, 16, 17, 18, 19, 20])
+    expect(steps.map((step) => [...step.known.subarray(0, 10)].reduce((sum, x) => sum + x, 0)).slice(0, 4)).toEqual([8, 9, 10, 10])
+    const places = [3, 10].flatMap((count) => Array.from({ length: count }, (_, step) => `${step} of ${count}`))
+    for (const calls of [asked.guidance, asked.choiceTemperature]) expect([...calls].sort()).toEqual(places.sort())
+    await sampler[Symbol.asyncDispose]()
+  })
+
   it('heeds every option', async () => {
     const sampler = new MaskedSampler(stub(table), device)
     const many = { labels: new Int32Array(16), rngs: rngs(16) }
@@ -205,11 +228,12 @@ describe('a masked sampler', () => {
       known: Float32Array.from(known),
     })
     await expect(stepsOf(sampler, { steps: 11 })).rejects.toThrow(/11 steps for 10 values/)
-    const all = given(Array.from({ length: 20 }, (_, i) => Number(i < 10)))
-    await expect(stepsOf(sampler, {}, { given: all })).rejects.toThrow(/all values of a sample are given/)
-    const most = given(Array.from({ length: 20 }, (_, i) => Number(i % 10 < 8)))
+    const most = given(Array.from({ length: 20 }, (_, i) => Number(i < 18)))
+    await expect(stepsOf(sampler, { steps: 3 }, { given: most })).rejects.toThrow(/3 steps for 2 values to predict in sample 1/)
     await expect(stepsOf(sampler, { steps: 3 }, { given: most })).rejects.toThrow(OptionError)
     expect(await stepsOf(sampler, {}, { given: most })).toHaveLength(2)
+    const long = { ...most, known: new Float32Array(22) }
+    await expect(stepsOf(sampler, {}, { given: long })).rejects.toThrow(MismatchError)
     await expect(stepsOf(sampler, { selection: 'random', choiceTemperature: 1 })).rejects.toThrow(/choiceTemperature with/)
     await sampler[Symbol.asyncDispose]()
   })

@@ -270,7 +270,7 @@ describe('sampling options', () => {
     expect([...values.data.slice(8, 16)]).not.toEqual(free.slice(8, 16))
     const before = sampler.evaluations.backbone
     await last(sampler, {}, { given: { values: codes, known: new Float32Array(12).fill(1) } })
-    expect(sampler.evaluations.backbone - before).toBe(1)
+    expect(sampler.evaluations.backbone).toBe(before)
   })
 
   it('names group and step where numbers go out of bounds', async () => {

@@ -175,6 +175,13 @@ describe('iterates that are not finite', () => {
     }
   })
 
+  it('of several samples, the error names one with its own slot', async () => {
+    const broken: Readonly<Record<number, number>> = { 1: 4, 3: 2 }
+    const rule: Rule = (before, noise, label) => (before.length >= (broken[label] ?? slots) * dimension ? Number.NaN : noise)
+    const { result } = run(rule, { kind: 'sequential' })
+    await expect(result).rejects.toThrow('inverting block 4: slot 4 of sample 0 is not finite')
+  })
+
   it('are an error that names block, slot and sample when that does not help either', async () => {
     const rule: Rule = (before, noise, label) => (label === 2 && before.length >= 4 ? Number.NaN : noise)
     for (const inverse of [{ kind: 'sequential' }, { kind: 'jacobi', tolerance: 1e-3 }] as const) {
