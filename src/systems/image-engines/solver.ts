@@ -1,6 +1,7 @@
-import { NonFiniteError, OptionError } from '../../base/errors.ts'
+import { OptionError } from '../../base/errors.ts'
 import { evenTimes, type FieldCall, solve } from '../../decode/index.ts'
 import type { SampleOptions } from '../image-system.ts'
+import { atStep, named } from './named-place.ts'
 
 /** How flows are followed from noise (time 1) to data (time 0). */
 export interface FlowSolver {
@@ -17,19 +18,9 @@ export function flowSolver({ method = 'euler', innerSteps = 25 }: SampleOptions,
   return {
     async solve(field, noise, group, groups) {
       const steps = typeof innerSteps === 'function' ? innerSteps(group, groups) : innerSteps
-      const called: FieldCall = (values, time, step) => named(`step ${step + 1} of ${steps}`, () => field(values, time, step))
+      const called: FieldCall = (values, time, step) => atStep({ step, steps }, () => field(values, time, step))
       const run = () => solve(called, noise, evenTimes(steps, 1, 0), { method: known, ...(signal && { signal }) })
       return (await named(`group ${group + 1} of ${groups}`, run)).values
     },
-  }
-}
-
-/** Says where numbers went out of bounds. */
-async function named<T>(place: string, run: () => Promise<T>): Promise<T> {
-  try {
-    return await run()
-  } catch (error) {
-    if (error instanceof NonFiniteError) throw new NonFiniteError(`${place}: ${error.message}`, { cause: error })
-    throw error
   }
 }
