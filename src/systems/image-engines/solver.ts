@@ -11,10 +11,12 @@ export interface FlowSolver {
 
 const methods = ['euler', 'heun', 'ab2'] as const
 
-/** Reads the options of a solver. Throws OptionError on a method that follows no flow; on a schedule that gives no step count, `solve` does. */
+/** Reads the options of a solver. Throws OptionError on a method that follows no flow, and on a number of steps that `evenTimes` refuses; on what a
+ * schedule gives, `solve` does. */
 export function flowSolver({ method = 'euler', innerSteps = 25 }: SampleOptions, signal: AbortSignal | undefined): FlowSolver {
   const known = methods.find((name) => name === method)
   if (known === undefined) throw new OptionError(`method is ${method}`, { expected: methods.join(', ') })
+  if (typeof innerSteps === 'number') evenTimes(innerSteps, 1, 0)
   return {
     async solve(field, noise, group, groups) {
       const steps = typeof innerSteps === 'function' ? innerSteps(group, groups) : innerSteps
