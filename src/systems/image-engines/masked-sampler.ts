@@ -127,8 +127,16 @@ interface Drawing extends StepPlace {
   readonly choiceTemperature: NonNullable<SampleOptions['choiceTemperature']>
 }
 
-/** Throws OptionError on noise for a choice that needs none. */
-function choiceOf({ selection = 'confidence', choiceTemperature }: SampleOptions) {
+/** Throws OptionError on noise for a choice that needs none, and on how to choose where nothing is chosen. */
+function choiceOf({ selection = 'confidence', choiceTemperature, steps }: SampleOptions) {
+  const single = [steps].flat().every((count) => count === 1)
+  if (single && (selection === 'random' || choiceTemperature !== undefined))
+    throw new OptionError(
+      `${choiceTemperature === undefined ? 'selection' : 'choiceTemperature'} in a single step, which keeps all that it draws`,
+      {
+        fix: 'ask for more steps, or leave it out',
+      },
+    )
   if (selection === 'random' && choiceTemperature !== undefined)
     throw new OptionError("choiceTemperature with selection 'random'", { expected: "selection 'confidence'" })
   return { selection, choiceTemperature: choiceTemperature ?? 2 }
