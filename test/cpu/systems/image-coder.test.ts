@@ -29,13 +29,16 @@ describe('an image coder', () => {
     await expect(coder.encode({ ...pictures, ...wrong })).rejects.toThrow(ShapeError)
   })
 
-  it.each([Number.NaN, Number.POSITIVE_INFINITY])('refuses codes of %d, which would be painted as if they were something', async (bad) => {
-    const codes = await coder.encode(pictures)
-    const data = Float32Array.from(codes.data).fill(bad, 5, 6)
-    const decoding = decodeCodes(tokenizer, { ...codes, data } as typeof codes, { device })
-    await expect(decoding).rejects.toThrow(DataError)
-    await expect(decoding).rejects.toThrow(`number 5 of the codes is ${bad}`)
-  })
+  it.each([Number.NaN, Number.POSITIVE_INFINITY])(
+    'refuses codes of %d, which would be painted as if they were something',
+    async (bad) => {
+      const codes = await coder.encode(pictures)
+      const data = Float32Array.from(codes.data).fill(bad, 5, 6)
+      const decoding = decodeCodes(tokenizer, { ...codes, data } as typeof codes, { device })
+      await expect(decoding).rejects.toThrow(DataError)
+      await expect(decoding).rejects.toThrow(`number 5 of the codes is ${bad}`)
+    },
+  )
 
   it.each([Number.NaN, 0.5, 2])('refuses known of %d; 0 and 1 decode', async (bad) => {
     const codes = await coder.encode(pictures)
