@@ -196,9 +196,13 @@ export function checkCodes({ kind, unit, layout }: ImageTokenizer, codes: CodeBa
   if (given !== expected) throw new MismatchError(`codes ${given} for the tokenizer ${kind}`, { expected })
   const length = codes.count * countValues(layout) * unitWidth(unit)
   if (codes.data.length !== length) throw new ShapeError(`codes of ${codes.data.length} numbers`, { expected: `${length}` })
-  if (unit.kind === 'ids') return checkIds(codes.data, unit.vocabulary)
-  const wrong = codes.data.findIndex((value) => !Number.isFinite(value))
-  if (wrong >= 0) throw new DataError(`number ${wrong} of the codes is ${codes.data[wrong]}`, { expected: 'finite numbers' })
+  if (unit.kind === 'ids') checkIds(codes.data, unit.vocabulary)
+  else checkFinite(codes.data)
+}
+
+function checkFinite(data: CodeBatch['data']): void {
+  const wrong = data.findIndex((value) => !Number.isFinite(value))
+  if (wrong >= 0) throw new DataError(`number ${wrong} of the codes is ${data[wrong]}`, { expected: 'finite numbers' })
 }
 
 function checkIds(data: CodeBatch['data'], vocabulary: readonly number[]): void {
