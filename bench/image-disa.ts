@@ -1,3 +1,4 @@
+import { arms } from './image/arms.ts'
 import { gate, pictureBench, ratioOf } from './image/compare.ts'
 
 const ways = {
@@ -13,8 +14,8 @@ export const bench = pictureBench({
   arms: ['mar'],
   timed: Object.fromEntries(Object.entries(ways).map(([name, innerSteps]) => [name, { arm: 'mar', sampling: { innerSteps } }])),
   ratios: { 'constant 25 / annealed time a picture': ['constant 25', 'annealed 25 to 5'] },
-  async gates({ outcomes, one, scores }) {
-    const { sampling } = outcomes.mar![0]!.arm
+  async gates({ one, scores }) {
+    const { sampling } = arms.mar!
     const distance: Record<string, number> = {}
     for (const [name, innerSteps] of Object.entries(ways))
       distance[name] = (await scores('mar', { ...sampling, innerSteps })).FD64.median

@@ -16,7 +16,8 @@ const side = 64
 
 async function reconstruct(name: string, folder: string, device: Device): Promise<number> {
   const picture = await decodePicture(readFileSync(new URL(`../test/photographs/${name}.jpg`, import.meta.url)))
-  const tokenizer = await openTaef2(folder, { picture })
+  const { channels, height, width } = picture
+  const tokenizer = await openTaef2(folder, { picture: { channels, height, width } })
   const again = await decodeCodes(tokenizer, await encodePictures(tokenizer, picture, { device }), { device })
   return peakSignalToNoise(picture, again).pooled
 }

@@ -1,3 +1,4 @@
+import { arms } from './image/arms.ts'
 import { distanceOf, gate, pictureBench } from './image/compare.ts'
 
 export const bench = pictureBench({
@@ -7,7 +8,7 @@ export const bench = pictureBench({
   timed: { xar: { arm: 'xar' } },
   async gates(found) {
     const disturbed = async (arm: string) => {
-      const { sampling } = found.outcomes[arm]![0]!.arm
+      const { sampling } = arms[arm]!
       return (await found.scores(arm, { ...sampling, contextNoise: 0.2 })).FD64.median
     }
     const [noisy, clean] = [await disturbed('xar'), await disturbed('xar-clean')]
