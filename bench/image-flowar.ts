@@ -5,6 +5,7 @@ export const bench = pictureBench({
   title: 'FlowAR: scales of continuous latents by flow matching',
   cards: ['26'],
   arms: ['var', 'flowar'],
+  seeds: [1, 2],
   timed: Object.fromEntries(
     [5, 10, 20].map((innerSteps) => [`flowar, ${innerSteps} head steps`, { arm: 'flowar', sampling: { innerSteps } }]),
   ),
