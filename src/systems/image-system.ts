@@ -103,7 +103,8 @@ export interface SampleOptions {
   readonly choiceTemperature?: number | ((step: number, steps: number) => number)
   /** Steps of a solver inside step k of K, at most 10,000; of a diffusion, at most its timesteps. A number for all, or e.g. an annealed schedule. */
   readonly innerSteps?: number | ((step: number, steps: number) => number)
-  readonly method?: 'euler' | 'heun' | 'ab2' | 'ddpm'
+  /** Solver of flows. Default 'euler'. */
+  readonly method?: 'euler' | 'heun' | 'ab2'
   /**
    * Scales to generate, coarse ones first, as height and width or as the shorter side of one that has the proportions of `size`. Default: the
    * tokenizer's, in proportion to `size`. At most 16,384 values in all, or as many as the tokenizer's own.
