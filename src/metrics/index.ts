@@ -19,3 +19,13 @@ export {
   gaussianOf,
 } from './frechet.ts'
 export { type LikelihoodMetrics, likelihoodMetrics } from './likelihood.ts'
+export {
+  coverage,
+  type Interval,
+  type PointMetrics,
+  pinballLoss,
+  pointMetrics,
+  quantileScore,
+  scaledIntervalScore,
+  seasonalScale,
+} from './forecast.ts'

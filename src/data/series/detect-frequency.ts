@@ -1,0 +1,116 @@
+import { DateTime } from 'luxon'
+import { DataError } from '../../base/errors.ts'
+import { type Frequency, type FrequencyUnit, stepsBetween } from './frequency.ts'
+
+export interface Irregular {
+  readonly index: number
+  readonly stamp: number
+  readonly before: number
+}
+
+export interface Gap {
+  /** The stamp before it. */
+  readonly after: number
+  readonly missing: number
+}
+
+export interface DetectedFrequency {
+  readonly frequency: Frequency
+  /** Stamps that are no whole number of steps after the one before. */
+  readonly irregular: readonly Irregular[]
+  readonly gaps: readonly Gap[]
+}
+
+/**
+ * The frequency of ascending stamps: the coarsest one on whose grid all of them lie; where there is none, the most common distance, with the stamps
+ * that break it. Throws DataError on fewer than three stamps.
+ */
+export function detectFrequency(stamps: ArrayLike<number>, zone: string): DetectedFrequency {
+  if (stamps.length < 3)
+    throw new DataError(`${stamps.length} stamps tell no frequency`, { expected: 'at least 3', fix: 'name the frequency' })
+  const times = Array.from(stamps, (stamp) => DateTime.fromMillis(stamp, { zone }))
+  const frequency = calendarFrequency(stamps, times, zone) ?? fixedFrequency(stamps)
+  return { frequency, ...regularity(stamps, frequency, zone) }
+}
+
+/** Gaps and irregular stamps of ascending stamps, given their frequency. */
+export function regularity(stamps: ArrayLike<number>, frequency: Frequency, zone: string): Pick<DetectedFrequency, 'irregular' | 'gaps'> {
+  const irregular: Irregular[] = []
+  const gaps: Gap[] = []
+  for (let index = 1; index < stamps.length; index++) {
+    const [before, stamp] = [stamps[index - 1]!, stamps[index]!]
+    const { steps, exact } = stepsBetween(frequency, zone, before, stamp)
+    if (!exact || steps < 1) irregular.push({ index, stamp, before })
+    else if (steps > 1) gaps.push({ after: before, missing: steps - 1 })
+  }
+  return { irregular, gaps }
+}
+
+const coarseFirst: readonly FrequencyUnit[] = ['year', 'quarter', 'month', 'week', 'businessDay', 'day']
+
+/** The coarsest step of the calendar that fits all stamps; none where the time of day changes. */
+function calendarFrequency(stamps: ArrayLike<number>, times: readonly DateTime[], zone: string): Frequency | undefined {
+  const clock = ({ hour, minute, second, millisecond }: DateTime) => `${hour}:${minute}:${second}.${millisecond}`
+  if (times.some((time) => clock(time) !== clock(times[0]!))) return undefined
+  const monthEnd = times.every(({ day, daysInMonth }) => day === daysInMonth) && times.some(({ day }) => day !== times[0]!.day)
+  const candidates = coarseFirst
+    .filter((unit) => unit !== 'businessDay' || skipsWeekends(times))
+    .map((unit): Frequency => ({ unit, every: 1, ...(monthEnd && isMonthly(unit) && { monthEnd }) }))
+  for (const candidate of candidates) {
+    const every = commonStep(stamps, candidate, zone)
+    if (every !== undefined) return { ...candidate, every }
+  }
+  // Some stamps are off: the coarsest step that most of them keep.
+  return candidates.find((candidate) => singleSteps(stamps, candidate, zone) >= (stamps.length - 1) / 2)
+}
+
+/** No stamp on a weekend, and at least one weekend passed over. */
+function skipsWeekends(times: readonly DateTime[]): boolean {
+  return times.every(({ weekday }) => weekday <= 5) && times.some(({ weekday }, i) => i > 0 && weekday < times[i - 1]!.weekday)
+}
+
+function singleSteps(stamps: ArrayLike<number>, frequency: Frequency, zone: string): number {
+  let count = 0
+  for (let index = 1; index < stamps.length; index++) {
+    const { steps, exact } = stepsBetween(frequency, zone, stamps[index - 1]!, stamps[index]!)
+    if (exact && steps === 1) count++
+  }
+  return count
+}
+
+function isMonthly(unit: FrequencyUnit): boolean {
+  return unit === 'month' || unit === 'quarter' || unit === 'year'
+}
+
+/** The greatest number of units that divides all distances; undefined where one is no whole number of units. */
+function commonStep(stamps: ArrayLike<number>, frequency: Frequency, zone: string): number | undefined {
+  let common = 0
+  for (let index = 1; index < stamps.length; index++) {
+    const { steps, exact } = stepsBetween(frequency, zone, stamps[index - 1]!, stamps[index]!)
+    if (!exact || steps < 1) return undefined
+    common = greatestDivisor(common, steps)
+  }
+  return common
+}
+
+function greatestDivisor(a: number, b: number): number {
+  return b === 0 ? a : greatestDivisor(b, a % b)
+}
+
+/** The most common distance as a length of time. */
+function fixedFrequency(stamps: ArrayLike<number>): Frequency {
+  const counts = new Map<number, number>()
+  for (let index = 1; index < stamps.length; index++) {
+    const apart = stamps[index]! - stamps[index - 1]!
+    counts.set(apart, (counts.get(apart) ?? 0) + 1)
+  }
+  const [apart] = [...counts].reduce((best, each) => (each[1] > best[1] ? each : best))
+  for (const [unit, length] of [
+    ['day', 86_400_000],
+    ['hour', 3_600_000],
+    ['minute', 60_000],
+    ['second', 1000],
+  ] as const)
+    if (apart % length === 0) return { unit, every: apart / length }
+  throw new DataError(`stamps ${apart} ms apart`, { expected: 'whole seconds', fix: 'round the stamps, or use whole numbers as stamps' })
+}
