@@ -102,23 +102,32 @@ async function* csvRecords(path: string, delimiter: string | undefined): AsyncGe
   const first = await pieces.next()
   if (first.done === true) return
   const parser = parse({ bom: true, delimiter: delimiter ?? likelyDelimiter(first.value), info: true, skip_empty_lines: true, trim: true })
-  const feeding = feed(parser, first.value, pieces)
-  feeding.catch((error: Error) => parser.destroy(error))
-  try {
-    for await (const { info, record } of parser as AsyncIterable<{ info: { lines: number }; record: string[] }>)
-      yield { place: `line ${info.lines}`, cells: record }
-  } catch (error) {
-    throw csvError(path, error)
+  const ready: Row[] = []
+  const failed = new Promise<never>((_, reject) => parser.on('error', (error) => reject(csvError(path, error))))
+  failed.catch(() => undefined)
+  parser.on('readable', () => {
+    for (let read = next(parser); read !== null; read = next(parser)) ready.push({ place: `line ${read.info.lines}`, cells: read.record })
+  })
+  const step = (work: (done: () => void) => void) => Promise.race([failed, new Promise<void>(work)])
+  await step((done) => parser.write(first.value, done))
+  for await (const piece of pieces) {
+    yield* ready.splice(0)
+    await step((done) => parser.write(piece, done))
   }
+  await step((done) => {
+    parser.once('end', done)
+    parser.end()
+  })
+  yield* ready
 }
 
-async function feed(parser: ReturnType<typeof parse>, first: string, pieces: AsyncIterable<string>): Promise<void> {
-  const write = async (piece: string) => {
-    if (!parser.write(piece)) await new Promise((resolve) => parser.once('drain', resolve))
-  }
-  await write(first)
-  for await (const piece of pieces) await write(piece)
-  parser.end()
+interface Parsed {
+  readonly info: { readonly lines: number }
+  readonly record: readonly string[]
+}
+
+function next(parser: ReturnType<typeof parse>): Parsed | null {
+  return parser.read() as Parsed | null
 }
 
 function csvError(path: string, error: unknown): unknown {

@@ -39,8 +39,8 @@ const whole: StampFormat = {
   read: (text) => (/^-?\d{1,8}$/.test(text) ? Number(text) : undefined),
 }
 
-const days = ['dd/MM/yyyy', 'MM/dd/yyyy', 'dd.MM.yyyy', 'yyyy/MM/dd', 'dd-MM-yyyy', 'MM-dd-yyyy', 'd MMM yyyy', 'MMM d, yyyy', 'd-MMM-yyyy', 'd-MMM-yy']
-const clocks = ['', ' HH:mm', ' HH:mm:ss']
+const days = ['dd/MM/yyyy', 'MM/dd/yyyy', 'dd.MM.yyyy', 'yyyy/M/d', 'dd-MM-yyyy', 'MM-dd-yyyy', 'd MMM yyyy', 'MMM d, yyyy', 'd-MMM-yyyy', 'd-MMM-yy']
+const clocks = ['', ' H:mm', ' H:mm:ss']
 
 /** What is tried, in this order; the first that reads everything is taken, unless another reads it otherwise. */
 const formats: readonly StampFormat[] = [
@@ -49,7 +49,7 @@ const formats: readonly StampFormat[] = [
   quarter,
   unix,
   whole,
-  ...['MMM yyyy', 'MMM-yyyy', 'MMM yy', 'MMM-yy', 'MMMM yyyy', 'MM/yyyy'].map(pattern),
+  ...['MMM yyyy', 'yyyy MMM', 'MMM-yyyy', 'MMM yy', 'MMM-yy', 'MMMM yyyy', 'MM/yyyy'].map(pattern),
   ...days.flatMap((day) => clocks.map((clock) => pattern(day.replace('dd', 'd').replace('MM/', 'M/').replace('/MM', '/M') + clock))),
 ]
 
