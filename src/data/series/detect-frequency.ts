@@ -1,6 +1,6 @@
-import { DateTime } from 'luxon'
 import { DataError } from '../../base/errors.ts'
-import { type Frequency, type FrequencyUnit, stepsBetween } from './frequency.ts'
+import { type Frequency, type FrequencyUnit, gridOf } from './frequency.ts'
+import { clockOf, daysIn, splitDay, splitMonth, weekdayOf } from './local-time.ts'
 
 export interface Irregular {
   readonly index: number
@@ -28,18 +28,18 @@ export interface DetectedFrequency {
 export function detectFrequency(stamps: ArrayLike<number>, zone: string): DetectedFrequency {
   if (stamps.length < 3)
     throw new DataError(`${stamps.length} stamps tell no frequency`, { expected: 'at least 3', fix: 'name the frequency' })
-  const times = Array.from(stamps, (stamp) => DateTime.fromMillis(stamp, { zone }))
-  const frequency = calendarFrequency(stamps, times, zone) ?? fixedFrequency(stamps)
+  const frequency = calendarFrequency(stamps, zone) ?? fixedFrequency(stamps)
   return { frequency, ...regularity(stamps, frequency, zone) }
 }
 
 /** Gaps and irregular stamps of ascending stamps, given their frequency. */
 export function regularity(stamps: ArrayLike<number>, frequency: Frequency, zone: string): Pick<DetectedFrequency, 'irregular' | 'gaps'> {
+  const grid = gridOf(frequency, zone)
   const irregular: Irregular[] = []
   const gaps: Gap[] = []
   for (let index = 1; index < stamps.length; index++) {
     const [before, stamp] = [stamps[index - 1]!, stamps[index]!]
-    const { steps, exact } = stepsBetween(frequency, zone, before, stamp)
+    const { steps, exact } = grid.between(before, stamp)
     if (!exact || steps < 1) irregular.push({ index, stamp, before })
     else if (steps > 1) gaps.push({ after: before, missing: steps - 1 })
   }
@@ -49,12 +49,15 @@ export function regularity(stamps: ArrayLike<number>, frequency: Frequency, zone
 const coarseFirst: readonly FrequencyUnit[] = ['year', 'quarter', 'month', 'week', 'businessDay', 'day']
 
 /** The coarsest step of the calendar that fits all stamps; none where the time of day changes. */
-function calendarFrequency(stamps: ArrayLike<number>, times: readonly DateTime[], zone: string): Frequency | undefined {
-  const clock = ({ hour, minute, second, millisecond }: DateTime) => `${hour}:${minute}:${second}.${millisecond}`
-  if (times.some((time) => clock(time) !== clock(times[0]!))) return undefined
-  const monthEnd = times.every(({ day, daysInMonth }) => day === daysInMonth) && times.some(({ day }) => day !== times[0]!.day)
+function calendarFrequency(stamps: ArrayLike<number>, zone: string): Frequency | undefined {
+  const clock = clockOf(zone)
+  const times = Array.from(stamps, (stamp) => splitDay(clock.toLocal(stamp)))
+  if (times.some((time) => time.clock !== times[0]!.clock)) return undefined
+  const days = times.map(({ day }) => day)
+  const dates = days.map(splitMonth)
+  const monthEnd = dates.every(({ month, date }) => date === daysIn(month)) && dates.some(({ date }) => date !== dates[0]!.date)
   const candidates = coarseFirst
-    .filter((unit) => unit !== 'businessDay' || skipsWeekends(times))
+    .filter((unit) => unit !== 'businessDay' || skipsWeekends(days))
     .map((unit): Frequency => ({ unit, every: 1, ...(monthEnd && isMonthly(unit) && { monthEnd }) }))
   for (const candidate of candidates) {
     const every = commonStep(stamps, candidate, zone)
@@ -65,14 +68,16 @@ function calendarFrequency(stamps: ArrayLike<number>, times: readonly DateTime[]
 }
 
 /** No stamp on a weekend, and at least one weekend passed over. */
-function skipsWeekends(times: readonly DateTime[]): boolean {
-  return times.every(({ weekday }) => weekday <= 5) && times.some(({ weekday }, i) => i > 0 && weekday < times[i - 1]!.weekday)
+function skipsWeekends(days: readonly number[]): boolean {
+  const weekdays = days.map(weekdayOf)
+  return weekdays.every((weekday) => weekday < 5) && weekdays.some((weekday, i) => i > 0 && weekday < weekdays[i - 1]!)
 }
 
 function singleSteps(stamps: ArrayLike<number>, frequency: Frequency, zone: string): number {
+  const grid = gridOf(frequency, zone)
   let count = 0
   for (let index = 1; index < stamps.length; index++) {
-    const { steps, exact } = stepsBetween(frequency, zone, stamps[index - 1]!, stamps[index]!)
+    const { steps, exact } = grid.between(stamps[index - 1]!, stamps[index]!)
     if (exact && steps === 1) count++
   }
   return count
@@ -84,9 +89,10 @@ function isMonthly(unit: FrequencyUnit): boolean {
 
 /** The greatest number of units that divides all distances; undefined where one is no whole number of units. */
 function commonStep(stamps: ArrayLike<number>, frequency: Frequency, zone: string): number | undefined {
+  const grid = gridOf(frequency, zone)
   let common = 0
   for (let index = 1; index < stamps.length; index++) {
-    const { steps, exact } = stepsBetween(frequency, zone, stamps[index - 1]!, stamps[index]!)
+    const { steps, exact } = grid.between(stamps[index - 1]!, stamps[index]!)
     if (!exact || steps < 1) return undefined
     common = greatestDivisor(common, steps)
   }

@@ -1,5 +1,5 @@
-import { DateTime } from 'luxon'
 import { OptionError } from '../../base/errors.ts'
+import { type Clock, clockOf, dayLength, dayOfMonth, splitDay, splitMonth, weekdayOf } from './local-time.ts'
 
 const fixed = { second: 1000, minute: 60_000, hour: 3_600_000 } as const
 
@@ -62,57 +62,76 @@ export function frequencyText({ unit, every, monthEnd }: Frequency): string {
 }
 
 /** The stamp `steps` steps after another, in milliseconds since 1970 (or in numbers, for `step`). */
-export function stampAfter({ unit, every, monthEnd }: Frequency, zone: string, stamp: number, steps: number): number {
-  const count = every * steps
-  if (unit === 'step') return stamp + count
-  if (unit in fixed) return stamp + count * fixed[unit as keyof typeof fixed]
-  const time = DateTime.fromMillis(stamp, { zone })
-  if (unit === 'businessDay') return businessDaysAfter(time, count).toMillis()
-  if (unit === 'day') return time.plus({ days: count }).toMillis()
-  if (unit === 'week') return time.plus({ weeks: count }).toMillis()
-  const moved = time.plus({ months: count * months[unit as keyof typeof months] })
-  return (monthEnd === true ? moved.set({ day: moved.daysInMonth! }) : moved).toMillis()
+export function stampAfter(frequency: Frequency, zone: string, stamp: number, steps: number): number {
+  return gridOf(frequency, zone).after(stamp, steps)
 }
 
-/** Whole weeks at once, the rest day by day. A weekend counts as the Friday before it. */
-function businessDaysAfter(time: DateTime, count: number): DateTime {
-  let at = time.plus({ weeks: Math.trunc(count / 5) })
-  const direction = Math.sign(count)
-  for (let left = Math.abs(count % 5); left > 0; ) {
-    at = at.plus({ days: direction })
-    if (at.weekday <= 5) left--
+/** A frequency in a time zone. */
+export interface Grid {
+  after(stamp: number, steps: number): number
+  /** Whole steps between two stamps, the nearest number; `exact` tells whether that many lead from the one to the other. */
+  between(from: number, to: number): { readonly steps: number; readonly exact: boolean }
+}
+
+export function gridOf({ unit, every, monthEnd }: Frequency, zone: string): Grid {
+  const clock = clockOf(zone)
+  const move = moved(unit, monthEnd === true)
+  const after = (stamp: number, steps: number) => (move === undefined ? stamp + steps * every * lengthOf(unit) : moveLocal(clock, stamp, (day) => move.after(day, steps * every)))
+  return {
+    after,
+    between(from, to) {
+      const units = move === undefined ? (to - from) / lengthOf(unit) : move.between(dayOf(clock, from), dayOf(clock, to))
+      const steps = Math.round(units / every)
+      return { steps, exact: after(from, steps) === to }
+    },
   }
-  return at
 }
 
-/** How many steps lie between two stamps, rounded to whole ones; `exact` tells whether that many steps lead from the one to the other. */
-export function stepsBetween(frequency: Frequency, zone: string, from: number, to: number): { steps: number; exact: boolean } {
-  const steps = Math.round(distance(frequency, zone, from, to) / frequency.every)
-  return { steps, exact: stampAfter(frequency, zone, from, steps) === to }
+function lengthOf(unit: FrequencyUnit): number {
+  return unit in fixed ? fixed[unit as keyof typeof fixed] : 1
 }
 
-/** In units, about. */
-function distance({ unit }: Frequency, zone: string, from: number, to: number): number {
-  if (unit === 'step') return to - from
-  if (unit in fixed) return (to - from) / fixed[unit as keyof typeof fixed]
-  const [start, end] = [DateTime.fromMillis(from, { zone }), DateTime.fromMillis(to, { zone })]
-  if (unit === 'day' || unit === 'week') return end.diff(start, `${unit}s`).get(`${unit}s`)
-  if (unit === 'businessDay') return businessDays(start, end)
-  const apart = 12 * (end.year - start.year) + end.month - start.month
-  return apart / months[unit as keyof typeof months]
+function dayOf(clock: Clock, stamp: number): number {
+  return splitDay(clock.toLocal(stamp)).day
 }
 
-function businessDays(start: DateTime, end: DateTime): number {
-  const days = Math.round(end.diff(start, 'days').days)
-  const weeks = Math.trunc(days / 7)
-  let rest = 0
-  let at = start.plus({ weeks })
-  const direction = Math.sign(days)
-  for (let left = Math.abs(days % 7); left > 0; left--) {
-    at = at.plus({ days: direction })
-    if (at.weekday <= 5) rest += direction
+/** The same time of day on another day. */
+function moveLocal(clock: Clock, stamp: number, move: (day: number) => number): number {
+  const local = clock.toLocal(stamp)
+  const { day } = splitDay(local)
+  return clock.fromLocal(local + (move(day) - day) * dayLength)
+}
+
+/** Steps of the calendar on days since 1970; distances are in units. */
+interface CalendarMove {
+  after(day: number, count: number): number
+  between(from: number, to: number): number
+}
+
+function moved(unit: FrequencyUnit, monthEnd: boolean): CalendarMove | undefined {
+  if (unit === 'day') return { after: (day, count) => day + count, between: (from, to) => to - from }
+  if (unit === 'week') return { after: (day, count) => day + 7 * count, between: (from, to) => (to - from) / 7 }
+  if (unit === 'businessDay') return { after: (day, count) => fromWorkingDay(workingDay(day) + count), between: (from, to) => workingDay(to) - workingDay(from) }
+  if (!(unit in months)) return undefined
+  const size = months[unit as keyof typeof months]
+  return {
+    after(day, count) {
+      const { month, date } = splitMonth(day)
+      return dayOfMonth(month + count * size, monthEnd ? 31 : date)
+    },
+    between: (from, to) => (splitMonth(to).month - splitMonth(from).month) / size,
   }
-  return 5 * weeks + rest
+}
+
+/** Working days since Monday 1970-01-05; a weekend counts as the Friday before it. */
+function workingDay(day: number): number {
+  const monday = day - weekdayOf(day)
+  return (5 * (monday - 4)) / 7 + Math.min(weekdayOf(day), 4)
+}
+
+function fromWorkingDay(count: number): number {
+  const week = Math.floor(count / 5)
+  return 4 + 7 * week + (count - 5 * week)
 }
 
 /** Steps of the season that data of a frequency mostly has: a day of hours, a week of days, a year of months; 1 where there is none. */

@@ -1,7 +1,7 @@
 import { DateTime } from 'luxon'
 import { DataError } from '../../base/errors.ts'
 import { detectFrequency, regularity } from './detect-frequency.ts'
-import { type Frequency, frequencyOf, frequencyText, stepsBetween } from './frequency.ts'
+import { type Frequency, frequencyOf, frequencyText, gridOf } from './frequency.ts'
 import type { RawSeries, ReadSeries } from './read-series.ts'
 import type { Series } from './series-frame.ts'
 
@@ -147,8 +147,9 @@ function onGrid(raw: RawSeries, frequency: Frequency, { zone, fill }: Regularity
 
 /** Steps from the first stamp to each. */
 function positions(stamps: readonly number[], frequency: Frequency, zone: string): number[] {
+  const grid = gridOf(frequency, zone)
   let at = 0
-  return stamps.map((stamp, i) => (i === 0 ? 0 : (at += stepsBetween(frequency, zone, stamps[i - 1]!, stamp).steps)))
+  return stamps.map((stamp, i) => (i === 0 ? 0 : (at += grid.between(stamps[i - 1]!, stamp).steps)))
 }
 
 interface Filling {
