@@ -59,12 +59,11 @@ function calendarFrequency(stamps: ArrayLike<number>, zone: string): Frequency |
   const candidates = coarseFirst
     .filter((unit) => unit !== 'businessDay' || skipsWeekends(days))
     .map((unit): Frequency => ({ unit, every: 1, ...(monthEnd && isMonthly(unit) && { monthEnd }) }))
-  for (const candidate of candidates) {
-    const every = commonStep(stamps, candidate, zone)
-    if (every !== undefined) return { ...candidate, every }
-  }
-  // Some stamps are off: the coarsest step that most of them keep.
-  return candidates.find((candidate) => singleSteps(stamps, candidate, zone) >= (stamps.length - 1) / 2)
+  const stepped = candidates.map((candidate) => ({ ...candidate, every: commonStep(stamps, candidate, zone) }))
+  // A few stamps may be off, or missing: the coarsest step that most of them keep.
+  const mostly = stepped.find((each) => 2 * singleSteps(stamps, { ...each, every: each.every ?? 1 }, zone) >= stamps.length - 1)
+  const chosen = mostly ?? stepped.find(({ every }) => every !== undefined)
+  return chosen && { ...chosen, every: chosen.every ?? 1 }
 }
 
 /** No stamp on a weekend, and at least one weekend passed over. */
