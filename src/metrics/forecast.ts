@@ -28,7 +28,13 @@ export function pointMetrics(actual: Numbers, forecast: Numbers): PointMetrics {
     shares += y === 0 && f === 0 ? 0 : Math.abs(y - f) / (Math.abs(y) + Math.abs(f))
   }
   const count = actual.length
-  return { mse: squares / count, mae: absolutes / count, rmse: Math.sqrt(squares / count), smape: (200 * shares) / count, wape: absolutes / total }
+  return {
+    mse: squares / count,
+    mae: absolutes / count,
+    rmse: Math.sqrt(squares / count),
+    smape: (200 * shares) / count,
+    wape: absolutes / total,
+  }
 }
 
 /**
@@ -40,7 +46,10 @@ export function seasonalScale(history: Numbers, season: number): number {
     throw new DataError(`${history.length} values for a season of ${season}`, { expected: 'more values than a season has' })
   let sum = 0
   for (let i = season; i < history.length; i++) sum += Math.abs(history[i]! - history[i - season]!)
-  if (sum === 0) throw new DataError('the history repeats itself exactly, so that errors cannot be scaled by it', { expected: 'a history that varies' })
+  if (sum === 0)
+    throw new DataError('the history repeats itself exactly, so that errors cannot be scaled by it', {
+      expected: 'a history that varies',
+    })
   return sum / (history.length - season)
 }
 
@@ -83,7 +92,11 @@ export function coverage(actual: Numbers, { lower, upper }: Interval): number {
  * Mean interval score over `scale` (that of MASE): the width, plus 2/α times the distance by which values lie outside. Gneiting & Raftery 2007;
  * α = 1 − level / 100. Throws OptionError unless 0 < level < 100.
  */
-export function scaledIntervalScore(actual: Numbers, { lower, upper }: Interval, { level, scale }: { readonly level: number; readonly scale: number }): number {
+export function scaledIntervalScore(
+  actual: Numbers,
+  { lower, upper }: Interval,
+  { level, scale }: { readonly level: number; readonly scale: number },
+): number {
   checkLengths(actual, lower)
   checkLengths(actual, upper)
   if (!(level > 0 && level < 100)) throw new OptionError(`level ${level}`, { expected: 'between 0 and 100' })
@@ -98,5 +111,6 @@ export function scaledIntervalScore(actual: Numbers, { lower, upper }: Interval,
 
 function checkLengths(actual: Numbers, other: Numbers): void {
   if (actual.length === 0) throw new DataError('nothing to compare', { expected: 'at least one value' })
-  if (actual.length !== other.length) throw new MismatchError(`${actual.length} values and ${other.length} forecasts`, { expected: 'as many' })
+  if (actual.length !== other.length)
+    throw new MismatchError(`${actual.length} values and ${other.length} forecasts`, { expected: 'as many' })
 }

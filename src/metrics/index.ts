@@ -10,16 +10,6 @@ export {
 } from './classify.ts'
 export { peakSignalToNoise, type SignalToNoise, type StructuralSimilarity, structuralSimilarity } from './fidelity.ts'
 export {
-  type Features,
-  type FrechetReport,
-  frechetBetween,
-  frechetDistance,
-  frechetReport,
-  type Gaussian,
-  gaussianOf,
-} from './frechet.ts'
-export { type LikelihoodMetrics, likelihoodMetrics } from './likelihood.ts'
-export {
   coverage,
   type Interval,
   type PointMetrics,
@@ -29,3 +19,13 @@ export {
   scaledIntervalScore,
   seasonalScale,
 } from './forecast.ts'
+export {
+  type Features,
+  type FrechetReport,
+  frechetBetween,
+  frechetDistance,
+  frechetReport,
+  type Gaussian,
+  gaussianOf,
+} from './frechet.ts'
+export { type LikelihoodMetrics, likelihoodMetrics } from './likelihood.ts'

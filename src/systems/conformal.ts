@@ -1,3 +1,4 @@
+import { probit } from 'simple-statistics'
 import * as v from 'valibot'
 import { OptionError } from '../base/errors.ts'
 import { type SeriesFrame, withoutLast } from '../data/index.ts'
@@ -44,20 +45,25 @@ interface Asked {
 }
 
 /**
- * The mean plus and minus the ⌈(n + 1)·level⌉-th smallest of n past errors of the same step; steps beyond those calibrated take the last one. Throws OptionError
- * without calibration, for a series it does not know, and for levels that need more windows.
+ * The mean plus and minus the ⌈(n + 1)·level⌉-th smallest of n past errors of the same step; steps beyond those calibrated take the last one. Where n is too
+ * small for the level, errors count as normal ones around 0. Throws OptionError without calibration and for a series it does not know.
  */
 export function intervalsFrom(calibration: Calibration | undefined, { id, mean, level }: Asked) {
   const steps = calibration !== undefined && Object.hasOwn(calibration, id) ? calibration[id] : undefined
   if (steps === undefined)
-    throw new OptionError(`no intervals for series '${id}'`, { expected: 'a series of the calibration', fix: 'fit with calibrationWindows above 0, or levels: []' })
-  const windows = steps[0]!.length
-  const rank = Math.ceil(((windows + 1) * level) / 100)
-  if (rank > windows)
-    throw new OptionError(`level ${level} from ${windows} past windows`, {
-      expected: `at least ${Math.ceil(level / (100 - level))} windows`,
-      fix: 'a lower level, a shorter horizon, or more data',
+    throw new OptionError(`no intervals for series '${id}'`, {
+      expected: 'a series of the calibration',
+      fix: 'fit with calibrationWindows above 0, or levels: []',
     })
-  const width = (step: number) => steps[Math.min(step, steps.length - 1)]![rank - 1]!
+  const widths = steps.map((errors) => widthOf(errors, level))
+  const width = (step: number) => widths[Math.min(step, widths.length - 1)]!
   return { lower: mean.map((value, step) => value - width(step)), upper: mean.map((value, step) => value + width(step)) }
+}
+
+/** Half the width of an interval, from past errors, ascending. */
+function widthOf(errors: readonly number[], level: number): number {
+  const rank = Math.ceil(((errors.length + 1) * level) / 100)
+  if (rank <= errors.length) return errors[rank - 1]!
+  const deviation = Math.sqrt(errors.reduce((sum, error) => sum + error ** 2, 0) / errors.length)
+  return deviation * probit(0.5 + level / 200)
 }

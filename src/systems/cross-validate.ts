@@ -3,7 +3,7 @@ import { DataError } from '../base/errors.ts'
 import { checkOptions, wholeNumber } from '../base/options.ts'
 import { type SeriesFrame, seasonOf, stampAfter, withoutLast } from '../data/index.ts'
 import { coverage, pointMetrics, scaledIntervalScore, seasonalScale } from '../metrics/index.ts'
-import { type Forecaster, type FitForecasterOptions, fitForecaster, type SeriesForecast } from './forecaster.ts'
+import { type FitForecasterOptions, type Forecaster, fitForecaster, type SeriesForecast } from './forecaster.ts'
 
 export interface CrossValidateOptions extends FitForecasterOptions {
   /** Forecasts made in the past. Default 3. */
@@ -102,11 +102,19 @@ export interface EvaluationRow {
 }
 
 /** Metrics of a backtest, for all of it or apart by series, step of the horizon or window. */
-export function evaluate({ windows, levels }: Backtest, { by = 'all' }: { readonly by?: EvaluateBy } = {}): readonly EvaluationRow[] {
+export function evaluate(
+  { windows, levels }: Backtest,
+  { by = 'all' }: { readonly by?: EvaluateBy } = {},
+): readonly EvaluationRow[] {
   const groups = new Map<string, Slice[]>()
   const put = (key: string, slice: Slice) => groups.set(key, [...(groups.get(key) ?? []), slice])
   for (const window of windows) {
-    if (by !== 'step') put(by === 'all' ? 'all' : by === 'series' ? window.id : `window ${window.window + 1}`, { window, from: 0, to: window.actual.length })
+    if (by !== 'step')
+      put(by === 'all' ? 'all' : by === 'series' ? window.id : `window ${window.window + 1}`, {
+        window,
+        from: 0,
+        to: window.actual.length,
+      })
     else for (let step = 0; step < window.actual.length; step++) put(`step ${step + 1}`, { window, from: step, to: step + 1 })
   }
   return Array.from(groups, ([key, slices]) => rowOf(key, slices, levels))
@@ -120,7 +128,8 @@ interface Slice {
 }
 
 function rowOf(key: string, slices: readonly Slice[], levels: readonly number[]): EvaluationRow {
-  const joined = (pick: (window: BacktestWindow) => Float64Array) => slices.flatMap(({ window, from, to }) => [...pick(window).subarray(from, to)])
+  const joined = (pick: (window: BacktestWindow) => Float64Array) =>
+    slices.flatMap(({ window, from, to }) => [...pick(window).subarray(from, to)])
   const actual = joined(({ actual: values }) => values)
   const known = levels.filter((level) => slices.every(({ window }) => window.intervals.has(level)))
   const interval = (level: number) => ({
@@ -130,9 +139,14 @@ function rowOf(key: string, slices: readonly Slice[], levels: readonly number[])
   return {
     key,
     values: actual.length,
-    ...pointMetrics(actual, joined(({ mean }) => mean)),
+    ...pointMetrics(
+      actual,
+      joined(({ mean }) => mean),
+    ),
     mase: meanOf(slices, ({ window, from, to }) =>
-      window.scale === undefined ? undefined : pointMetrics(window.actual.subarray(from, to), window.mean.subarray(from, to)).mae / window.scale,
+      window.scale === undefined
+        ? undefined
+        : pointMetrics(window.actual.subarray(from, to), window.mean.subarray(from, to)).mae / window.scale,
     ),
     coverage: Object.fromEntries(known.map((level) => [level, coverage(actual, interval(level))])),
     msis: known.length === 0 ? undefined : meanOf(slices, (slice) => intervalScore(slice, Math.max(...known))),
@@ -152,8 +166,14 @@ function meanOf(slices: readonly Slice[], of: (slice: Slice) => number | undefin
 }
 
 /** The stamps of what is to come of each series, for future covariates to be written beside. */
-export function makeFuture({ frequency, zone, series }: SeriesFrame, horizon: number): { readonly unique_id: string; readonly stamp: number }[] {
+export function makeFuture(
+  { frequency, zone, series }: SeriesFrame,
+  horizon: number,
+): { readonly unique_id: string; readonly stamp: number }[] {
   return series.flatMap(({ id, start, values }) =>
-    Array.from({ length: horizon }, (_, step) => ({ unique_id: id, stamp: stampAfter(frequency, zone, start, values.length + step) })),
+    Array.from({ length: horizon }, (_, step) => ({
+      unique_id: id,
+      stamp: stampAfter(frequency, zone, start, values.length + step),
+    })),
   )
 }

@@ -84,7 +84,8 @@ export async function fitForecaster(frame: SeriesFrame, options: FitForecasterOp
   const request: FitRequest = { horizon, season, seed, signal }
   checkFrame(frame, system, own, request)
   const windows = options.calibrationWindows ?? defaultWindows(frame, system.minimumLength(own, request), horizon)
-  const calibration = system.capabilities.probabilistic || windows === 0 ? undefined : await residuals(frame, system, own, request, windows)
+  const calibration =
+    system.capabilities.probabilistic || windows === 0 ? undefined : await residuals(frame, system, own, request, windows)
   const fitted = await system.fit(frame, own, request)
   return new Forecaster({ system, options: own, request, frame, fitted, calibration })
 }
@@ -108,11 +109,15 @@ export function checkFrame(frame: SeriesFrame, system: ForecasterSystem, options
         fix: 'a shorter horizon or season, or another model',
       })
     if (!capabilities.missing && series.values.some(Number.isNaN))
-      throw new DataError(`series '${series.id}' has gaps, which '${id}' cannot use`, { fix: "fill them: fill: 'forward', 'linear' or 'zero'" })
+      throw new DataError(`series '${series.id}' has gaps, which '${id}' cannot use`, {
+        fix: "fill them: fill: 'forward', 'linear' or 'zero'",
+      })
     for (const kind of ['past', 'future', 'static'] as const) {
       const names = Object.keys(series[kind])
       if (!capabilities[kind] && names.length > 0)
-        throw new DataError(`'${id}' cannot use ${kind} covariates: ${names.join(', ')}`, { fix: 'leave them out, or take another model' })
+        throw new DataError(`'${id}' cannot use ${kind} covariates: ${names.join(', ')}`, {
+          fix: 'leave them out, or take another model',
+        })
     }
   }
 }
@@ -148,7 +153,12 @@ export class Forecaster {
   async forecast(options: ForecastOptions = {}): Promise<Forecast> {
     checkOptions(forecastSchema, options, 'forecast')
     const { system, request, fitted, frame, calibration } = this.#parts
-    const { horizon = request.horizon, levels = calibration === undefined && !system.capabilities.probabilistic ? [] : [80, 95], history = frame, signal } = options
+    const {
+      horizon = request.horizon,
+      levels = calibration === undefined && !system.capabilities.probabilistic ? [] : [80, 95],
+      history = frame,
+      signal,
+    } = options
     this.#check(horizon, history)
     const quantiles = system.capabilities.probabilistic ? levels.flatMap((level) => [0.5 - level / 200, 0.5 + level / 200]) : []
     const predictions = await fitted.predict({ history, horizon, quantiles, signal })
@@ -170,7 +180,18 @@ export class Forecaster {
   toJSON() {
     const { system, options, request, fitted, calibration, frame } = this.#parts
     const { horizon, season, seed } = request
-    return { format: 'nextx forecaster', model: system.id, options, horizon, season, seed, frequency: frame.frequency, zone: frame.zone, state: fitted.state(), calibration }
+    return {
+      format: 'nextx forecaster',
+      model: system.id,
+      options,
+      horizon,
+      season,
+      seed,
+      frequency: frame.frequency,
+      zone: frame.zone,
+      state: fitted.state(),
+      calibration,
+    }
   }
 
   #interval(id: string, prediction: Prediction, level: number) {

@@ -43,7 +43,8 @@ export function columnRoles(columns: readonly string[], options: ColumnOptions):
   const targets = targetColumns(columns, options, taken, find)
   const all = [...taken, ...targets].filter((index) => index !== undefined)
   const twice = all.find((index, i) => all.indexOf(index) !== i)
-  if (twice !== undefined) throw new OptionError(`the column '${columns[twice]}' is named for two purposes`, { expected: 'one for each column' })
+  if (twice !== undefined)
+    throw new OptionError(`the column '${columns[twice]}' is named for two purposes`, { expected: 'one for each column' })
   return { time, id, targets, past: past!, future: future!, static: fixed! }
 }
 
@@ -66,5 +67,7 @@ function targetColumns(
   if (y >= 0 && !taken.includes(y)) return [y]
   const rest = [...columns.keys()].filter((index) => !taken.includes(index))
   if (rest.length > 0) return rest
-  throw new DataError(`no column to forecast among ${columns.join(', ')}`, { expected: 'a column of times and one of numbers, such as ds and y' })
+  throw new DataError(`no column to forecast among ${columns.join(', ')}`, {
+    expected: 'a column of times and one of numbers, such as ds and y',
+  })
 }

@@ -33,7 +33,11 @@ export function detectFrequency(stamps: ArrayLike<number>, zone: string): Detect
 }
 
 /** Gaps and irregular stamps of ascending stamps, given their frequency. */
-export function regularity(stamps: ArrayLike<number>, frequency: Frequency, zone: string): Pick<DetectedFrequency, 'irregular' | 'gaps'> {
+export function regularity(
+  stamps: ArrayLike<number>,
+  frequency: Frequency,
+  zone: string,
+): Pick<DetectedFrequency, 'irregular' | 'gaps'> {
   const grid = gridOf(frequency, zone)
   const irregular: Irregular[] = []
   const gaps: Gap[] = []
@@ -117,5 +121,8 @@ function fixedFrequency(stamps: ArrayLike<number>): Frequency {
     ['second', 1000],
   ] as const)
     if (apart % length === 0) return { unit, every: apart / length }
-  throw new DataError(`stamps ${apart} ms apart`, { expected: 'whole seconds', fix: 'round the stamps, or use whole numbers as stamps' })
+  throw new DataError(`stamps ${apart} ms apart`, {
+    expected: 'whole seconds',
+    fix: 'round the stamps, or use whole numbers as stamps',
+  })
 }

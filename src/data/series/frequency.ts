@@ -35,7 +35,18 @@ const aliases: Readonly<Record<string, Omit<Frequency, 'every'>>> = {
   ye: { unit: 'year', monthEnd: true },
 }
 
-const units: readonly FrequencyUnit[] = ['second', 'minute', 'hour', 'day', 'businessDay', 'week', 'month', 'quarter', 'year', 'step']
+const units: readonly FrequencyUnit[] = [
+  'second',
+  'minute',
+  'hour',
+  'day',
+  'businessDay',
+  'week',
+  'month',
+  'quarter',
+  'year',
+  'step',
+]
 
 /**
  * A frequency in words: "hour", "15 minutes", "month", "business day", or as pandas has it: "h", "15min", "MS".
@@ -50,7 +61,9 @@ export function frequencyOf(text: string): Frequency {
   const unit = units.find((each) => each.toLowerCase() === name || `${each.toLowerCase()}s` === name)
   const alias = Object.hasOwn(aliases, name) ? aliases[name] : undefined
   if (every < 1 || (unit ?? alias) === undefined)
-    throw new OptionError(`frequency '${text}'`, { expected: `such as hour, 15 minutes, day, business day, week, month, quarter or year` })
+    throw new OptionError(`frequency '${text}'`, {
+      expected: `such as hour, 15 minutes, day, business day, week, month, quarter or year`,
+    })
   return unit === undefined ? { ...alias!, every } : { unit, every }
 }
 
@@ -76,7 +89,8 @@ export interface Grid {
 export function gridOf({ unit, every, monthEnd }: Frequency, zone: string): Grid {
   const clock = clockOf(zone)
   const move = moved(unit, monthEnd === true)
-  const after = (stamp: number, steps: number) => (move === undefined ? stamp + steps * every * lengthOf(unit) : moveLocal(clock, stamp, (day) => move.after(day, steps * every)))
+  const after = (stamp: number, steps: number) =>
+    move === undefined ? stamp + steps * every * lengthOf(unit) : moveLocal(clock, stamp, (day) => move.after(day, steps * every))
   return {
     after,
     between(from, to) {
@@ -111,7 +125,11 @@ interface CalendarMove {
 function moved(unit: FrequencyUnit, monthEnd: boolean): CalendarMove | undefined {
   if (unit === 'day') return { after: (day, count) => day + count, between: (from, to) => to - from }
   if (unit === 'week') return { after: (day, count) => day + 7 * count, between: (from, to) => (to - from) / 7 }
-  if (unit === 'businessDay') return { after: (day, count) => fromWorkingDay(workingDay(day) + count), between: (from, to) => workingDay(to) - workingDay(from) }
+  if (unit === 'businessDay')
+    return {
+      after: (day, count) => fromWorkingDay(workingDay(day) + count),
+      between: (from, to) => workingDay(to) - workingDay(from),
+    }
   if (!(unit in months)) return undefined
   const size = months[unit as keyof typeof months]
   return {

@@ -43,7 +43,9 @@ export function objectRows(objects: unknown, word: string): Table {
   const list = Array.isArray(objects) ? (objects as unknown[]) : []
   const odd = list.findIndex((each) => typeof each !== 'object' || each === null || Array.isArray(each))
   if (list.length === 0 || odd >= 0)
-    throw new DataError(odd < 0 ? 'no rows' : `${word} ${odd + 1} is no object`, { expected: 'a list of objects such as { ds, y }' })
+    throw new DataError(odd < 0 ? 'no rows' : `${word} ${odd + 1} is no object`, {
+      expected: 'a list of objects such as { ds, y }',
+    })
   const columns = [...new Set((list as Record<string, Cell>[]).flatMap((each) => Object.keys(each)))]
   return {
     columns,
@@ -59,7 +61,10 @@ async function parquetObjects(path: string): Promise<unknown> {
   try {
     return await parquetReadObjects({ file: buffer })
   } catch (cause) {
-    throw new FormatError(`'${path}' is no Parquet file that can be read`, { expected: 'Parquet, uncompressed or with Snappy', cause })
+    throw new FormatError(`'${path}' is no Parquet file that can be read`, {
+      expected: 'Parquet, uncompressed or with Snappy',
+      cause,
+    })
   }
 }
 
@@ -101,12 +106,19 @@ async function* csvRecords(path: string, delimiter: string | undefined): AsyncGe
   const pieces = streamText(path)
   const first = await pieces.next()
   if (first.done === true) return
-  const parser = parse({ bom: true, delimiter: delimiter ?? likelyDelimiter(first.value), info: true, skip_empty_lines: true, trim: true })
+  const parser = parse({
+    bom: true,
+    delimiter: delimiter ?? likelyDelimiter(first.value),
+    info: true,
+    skip_empty_lines: true,
+    trim: true,
+  })
   const ready: Row[] = []
   const failed = new Promise<never>((_, reject) => parser.on('error', (error) => reject(csvError(path, error))))
   failed.catch(() => undefined)
   parser.on('readable', () => {
-    for (let read = next(parser); read !== null; read = next(parser)) ready.push({ place: `line ${read.info.lines}`, cells: read.record })
+    for (let read = next(parser); read !== null; read = next(parser))
+      ready.push({ place: `line ${read.info.lines}`, cells: read.record })
   })
   const step = (work: (done: () => void) => void) => Promise.race([failed, new Promise<void>(work)])
   await step((done) => parser.write(first.value, done))

@@ -3,9 +3,9 @@ import * as v from 'valibot'
 import { DataError, OptionError } from '../../base/errors.ts'
 import { checkOptions, shortened } from '../../base/options.ts'
 import { type ColumnOptions, type ColumnRoles, columnRoles } from './columns.ts'
-import { type FillRule, regularSeries, type SeriesReport } from './regular-series.ts'
 import { type Cell, objectRows, type Row, readRows, type Table } from './read-rows.ts'
 import { detectStampFormat, type StampFormat, stampFormat } from './read-stamps.ts'
+import { type FillRule, regularSeries, type SeriesReport } from './regular-series.ts'
 import type { SeriesFrame } from './series-frame.ts'
 
 export interface ReadSeriesOptions extends ColumnOptions {
@@ -79,7 +79,13 @@ export async function readSeries(source: string | readonly object[], options: Re
   const roles = columnRoles(table.columns, options)
   const collector = new Collector(table, roles, { ...options, zone })
   await collector.readAll()
-  return regularSeries([...collector.series.values()], { zone, fill, frequency: options.frequency, steps: collector.steps, rows: collector.rows })
+  return regularSeries([...collector.series.values()], {
+    zone,
+    fill,
+    frequency: options.frequency,
+    steps: collector.steps,
+    rows: collector.rows,
+  })
 }
 
 /** Collects rows by series; holds the first ones back until the format of stamps is known. */
@@ -161,7 +167,8 @@ class Collector {
     const name = this.#table.columns[column]!
     const cell = row.cells[column]
     const value = typeof cell === 'number' ? cell : textOf(cell)
-    const known = (series.static[name] ??= value)
+    const known = series.static[name] ?? value
+    series.static[name] = known
     if (known !== value)
       throw new DataError(`${row.place}: '${name}' of series '${series.id}' is ${value}, and ${known} before`, {
         expected: 'one value for a whole series',
@@ -173,7 +180,15 @@ class Collector {
     const known = this.series.get(id)
     if (known !== undefined) return known
     const empty = (indices: readonly number[]) => Object.fromEntries(indices.map((index) => [this.#table.columns[index]!, []]))
-    const made = { id, stamps: [], places: [], values: [], past: empty(this.#roles.past), future: empty(this.#roles.future), static: {} }
+    const made = {
+      id,
+      stamps: [],
+      places: [],
+      values: [],
+      past: empty(this.#roles.past),
+      future: empty(this.#roles.future),
+      static: {},
+    }
     this.series.set(id, made)
     return made
   }

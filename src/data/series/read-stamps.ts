@@ -10,7 +10,10 @@ export interface StampFormat {
   read(text: string, zone: string): number | undefined
 }
 
-const pattern = (format: string): StampFormat => ({ name: format, read: (text, zone) => millis(DateTime.fromFormat(text, format, { zone, locale: 'en' })) })
+const pattern = (format: string): StampFormat => ({
+  name: format,
+  read: (text, zone) => millis(DateTime.fromFormat(text, format, { zone, locale: 'en' })),
+})
 
 /** Milliseconds; undefined where a clock was put forward past the time. */
 function millis(time: DateTime): number | undefined {
@@ -19,9 +22,14 @@ function millis(time: DateTime): number | undefined {
 
 const iso: StampFormat = {
   name: 'ISO 8601',
-  read: (text, zone) => (/^\d{4}-?\d/.test(text) && !/^\d{5,}$/.test(text) ? millis(DateTime.fromISO(text.replace(' ', 'T'), { zone })) : undefined),
+  read: (text, zone) =>
+    /^\d{4}-?\d/.test(text) && !/^\d{5,}$/.test(text) ? millis(DateTime.fromISO(text.replace(' ', 'T'), { zone })) : undefined,
 }
-const year: StampFormat = { name: 'a year', read: (text, zone) => (/^(1[5-9]|2[01])\d\d$/.test(text) ? millis(DateTime.fromObject({ year: Number(text) }, { zone })) : undefined) }
+const year: StampFormat = {
+  name: 'a year',
+  read: (text, zone) =>
+    /^(1[5-9]|2[01])\d\d$/.test(text) ? millis(DateTime.fromObject({ year: Number(text) }, { zone })) : undefined,
+}
 const quarter: StampFormat = {
   name: 'a quarter such as 2020Q1',
   read(text, zone) {
@@ -39,7 +47,18 @@ const whole: StampFormat = {
   read: (text) => (/^-?\d{1,8}$/.test(text) ? Number(text) : undefined),
 }
 
-const days = ['dd/MM/yyyy', 'MM/dd/yyyy', 'dd.MM.yyyy', 'yyyy/M/d', 'dd-MM-yyyy', 'MM-dd-yyyy', 'd MMM yyyy', 'MMM d, yyyy', 'd-MMM-yyyy', 'd-MMM-yy']
+const days = [
+  'dd/MM/yyyy',
+  'MM/dd/yyyy',
+  'dd.MM.yyyy',
+  'yyyy/M/d',
+  'dd-MM-yyyy',
+  'MM-dd-yyyy',
+  'd MMM yyyy',
+  'MMM d, yyyy',
+  'd-MMM-yyyy',
+  'd-MMM-yy',
+]
 const clocks = ['', ' H:mm', ' H:mm:ss']
 
 /** What is tried, in this order; the first that reads everything is taken, unless another reads it otherwise. */
@@ -50,7 +69,9 @@ const formats: readonly StampFormat[] = [
   unix,
   whole,
   ...['MMM yyyy', 'yyyy MMM', 'MMM-yyyy', 'MMM yy', 'MMM-yy', 'MMMM yyyy', 'MM/yyyy'].map(pattern),
-  ...days.flatMap((day) => clocks.map((clock) => pattern(day.replace('dd', 'd').replace('MM/', 'M/').replace('/MM', '/M') + clock))),
+  ...days.flatMap((day) =>
+    clocks.map((clock) => pattern(day.replace('dd', 'd').replace('MM/', 'M/').replace('/MM', '/M') + clock)),
+  ),
 ]
 
 /** The format of a name such as 'dd/MM/yyyy HH:mm' (Luxon's letters). Throws OptionError on an empty one. */
@@ -68,7 +89,7 @@ export function detectStampFormat(texts: readonly string[], zone: string): Stamp
   const [first, ...others] = fitting
   if (first === undefined) throw unreadable(texts, zone)
   const other = others.find((format) => texts.some((text) => format.read(text, zone) !== first.read(text, zone)))
-  if (other === undefined || !first.name.includes('/') && !first.name.includes('-')) return first
+  if (other === undefined || (!first.name.includes('/') && !first.name.includes('-'))) return first
   throw new DataError(`the stamps read as ${first.name} and as ${other.name}, such as '${shortened(texts[0]!, 40)}'`, {
     expected: 'stamps that can be read in one way',
     fix: `name the format: '${first.name}' or '${other.name}'`,
@@ -82,6 +103,12 @@ function unreadable(texts: readonly string[], zone: string): DataError {
   }
   const best = formats.map(readable).reduce((a, b) => (b.bad > a.bad ? b : a))
   const text = shortened(texts[best.bad]!, 40)
-  if (best.bad === 0) return new DataError(`'${text}' is no date that is understood`, { expected: 'such as 2020-01-31 or 2020-01-31T12:00', fix: 'name the format, such as dd.MM.yyyy' })
-  return new DataError(`stamp ${best.bad + 1} is '${text}', and those before it are ${best.format.name}`, { expected: 'one format for all' })
+  if (best.bad === 0)
+    return new DataError(`'${text}' is no date that is understood`, {
+      expected: 'such as 2020-01-31 or 2020-01-31T12:00',
+      fix: 'name the format, such as dd.MM.yyyy',
+    })
+  return new DataError(`stamp ${best.bad + 1} is '${text}', and those before it are ${best.format.name}`, {
+    expected: 'one format for all',
+  })
 }

@@ -62,7 +62,8 @@ function isAscending(stamps: readonly number[]): boolean {
 function inOrder(raw: RawSeries): RawSeries {
   const order = [...raw.stamps.keys()].sort((a, b) => raw.stamps[a]! - raw.stamps[b]!)
   const pick = <T>(list: readonly T[]) => order.map((index) => list[index]!)
-  const each = (lists: Readonly<Record<string, number[]>>) => Object.fromEntries(Object.entries(lists).map(([name, list]) => [name, pick(list)]))
+  const each = (lists: Readonly<Record<string, number[]>>) =>
+    Object.fromEntries(Object.entries(lists).map(([name, list]) => [name, pick(list)]))
   return {
     ...raw,
     stamps: pick(raw.stamps),
@@ -76,13 +77,16 @@ function inOrder(raw: RawSeries): RawSeries {
 function refuseDoubles({ id, stamps, places }: RawSeries, zone: string): void {
   const double = stamps.findIndex((stamp, i) => i > 0 && stamp === stamps[i - 1])
   if (double < 0) return
-  throw new DataError(`series '${id}' has the stamp ${stampText(stamps[double]!, zone)} twice: ${places[double - 1]} and ${places[double]}`, {
-    expected: 'each stamp once',
-    fix:
-      zone === 'UTC'
-        ? 'name the column of ids, or add the rows up'
-        : `stamps with an offset (+02:00) where clocks of ${zone} are changed; or name the column of ids`,
-  })
+  throw new DataError(
+    `series '${id}' has the stamp ${stampText(stamps[double]!, zone)} twice: ${places[double - 1]} and ${places[double]}`,
+    {
+      expected: 'each stamp once',
+      fix:
+        zone === 'UTC'
+          ? 'name the column of ids, or add the rows up'
+          : `stamps with an offset (+02:00) where clocks of ${zone} are changed; or name the column of ids`,
+    },
+  )
 }
 
 /** A stamp as people write it; plain numbers are steps. */
@@ -103,10 +107,13 @@ function frequencyFor(series: readonly RawSeries[], { frequency, steps, zone }: 
     if (each.stamps.length < 3) continue
     const own = detectFrequency(each.stamps, zone).frequency
     if (own.unit !== common.unit || own.every % common.every !== 0)
-      throw new DataError(`series '${longest.id}' has a value every ${frequencyText(common)}, series '${each.id}' every ${frequencyText(own)}`, {
-        expected: 'one frequency',
-        fix: 'read them apart, or name the frequency',
-      })
+      throw new DataError(
+        `series '${longest.id}' has a value every ${frequencyText(common)}, series '${each.id}' every ${frequencyText(own)}`,
+        {
+          expected: 'one frequency',
+          fix: 'read them apart, or name the frequency',
+        },
+      )
   }
   return common
 }
@@ -142,14 +149,24 @@ function onGrid(raw: RawSeries, frequency: Frequency, { zone, fill }: Regularity
         fillGaps(spread(list).subarray(0, upTo), { id, what: `'${name}'`, fill, missing, places, at }),
       ]),
     )
-  return { id, start: stamps[0]!, values: filled, past: cover(raw.past, length), future: cover(raw.future, size), static: raw.static }
+  return {
+    id,
+    start: stamps[0]!,
+    values: filled,
+    past: cover(raw.past, length),
+    future: cover(raw.future, size),
+    static: raw.static,
+  }
 }
 
 /** Steps from the first stamp to each. */
 function positions(stamps: readonly number[], frequency: Frequency, zone: string): number[] {
   const grid = gridOf(frequency, zone)
   let at = 0
-  return stamps.map((stamp, i) => (i === 0 ? 0 : (at += grid.between(stamps[i - 1]!, stamp).steps)))
+  return stamps.map((stamp, i) => {
+    if (i > 0) at += grid.between(stamps[i - 1]!, stamp).steps
+    return at
+  })
 }
 
 interface Filling {
@@ -180,7 +197,10 @@ function filledBy(fill: 'forward' | 'linear' | 'zero', values: Float64Array, id:
   const out = values.slice()
   const known = [...out.keys()].filter((index) => !Number.isNaN(out[index]))
   if (fill !== 'zero' && (known.length === 0 || known[0] !== 0))
-    throw new DataError(`series '${id}' begins with missing values`, { expected: 'a value to begin with', fix: "fill: 'zero', or cut the beginning off" })
+    throw new DataError(`series '${id}' begins with missing values`, {
+      expected: 'a value to begin with',
+      fix: "fill: 'zero', or cut the beginning off",
+    })
   for (let index = 0; index < out.length; index++) {
     if (!Number.isNaN(out[index])) continue
     const next = values.findIndex((value, i) => i > index && !Number.isNaN(value))

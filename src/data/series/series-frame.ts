@@ -24,14 +24,19 @@ export interface SeriesFrame {
 }
 
 /** The stamp of a value, `index` steps after the first one; beyond the last value, of what is to come. */
-export function stampAt({ frequency, zone }: Pick<SeriesFrame, 'frequency' | 'zone'>, { start }: Pick<Series, 'start'>, index: number): number {
+export function stampAt(
+  { frequency, zone }: Pick<SeriesFrame, 'frequency' | 'zone'>,
+  { start }: Pick<Series, 'start'>,
+  index: number,
+): number {
   return stampAfter(frequency, zone, start, index)
 }
 
 /** The series without its last `count` values: what a forecast from there may see. Future covariates stay as they are. Throws DataError when nothing is left. */
 export function withoutLast(series: Series, count: number): Series {
   const length = series.values.length - count
-  if (length < 1) throw new DataError(`series '${series.id}' has ${series.values.length} values`, { expected: `more than ${count}` })
+  if (length < 1)
+    throw new DataError(`series '${series.id}' has ${series.values.length} values`, { expected: `more than ${count}` })
   return {
     ...series,
     values: series.values.subarray(0, length),

@@ -29,7 +29,8 @@ type State = v.InferOutput<typeof stateSchema>
 const ridge: ForecasterSystem<RidgeOptions> = {
   kind: 'forecaster',
   id: 'ridge',
-  source: 'Hoerl & Kennard 1970; as a baseline of long-horizon forecasting, Toner & Darlow 2024, An Analysis of Linear Time Series Forecasting Models',
+  source:
+    'Hoerl & Kennard 1970; as a baseline of long-horizon forecasting, Toner & Darlow 2024, An Analysis of Linear Time Series Forecasting Models',
   capabilities: { past: false, future: false, static: false, missing: false, anyHorizon: false, probabilistic: false },
   readOptions: (value) => parseConfig(optionsSchema, value, 'ridge'),
   minimumLength: ({ lags = 1 }, { horizon }) => lags + horizon + 1,
@@ -43,7 +44,11 @@ const ridge: ForecasterSystem<RidgeOptions> = {
   },
   restore(state, _options, { horizon }) {
     const parsed = v.safeParse(stateSchema, state)
-    if (!parsed.success || parsed.output.weights.length !== parsed.output.lags + 1 || parsed.output.weights.some((row) => row.length !== horizon))
+    if (
+      !parsed.success ||
+      parsed.output.weights.length !== parsed.output.lags + 1 ||
+      parsed.output.weights.some((row) => row.length !== horizon)
+    )
       throw new FormatError('the state of a ridge forecaster', { expected: 'lags + 1 rows of weights, one column a step' })
     return fitted(parsed.output, horizon)
   },
@@ -55,7 +60,10 @@ export default ridge
 function defaultLags({ series }: SeriesFrame, { season, horizon }: FitRequest): number {
   const shortest = Math.min(...series.map(({ values }) => values.length))
   const most = Math.floor((shortest - horizon) / 2)
-  if (most < 1) throw new DataError(`the shortest series has ${shortest} values`, { expected: `at least ${horizon + 2} for a horizon of ${horizon}` })
+  if (most < 1)
+    throw new DataError(`the shortest series has ${shortest} values`, {
+      expected: `at least ${horizon + 2} for a horizon of ${horizon}`,
+    })
   return Math.min(Math.max(2 * season, 12), most, 512)
 }
 

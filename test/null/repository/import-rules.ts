@@ -57,6 +57,7 @@ const packageHomes: Readonly<Record<string, readonly string[] | 'everywhere'>> =
   hyparquet: ['data'],
   luxon: ['data'],
   'ml-matrix': ['metrics', 'systems'],
+  'simple-statistics': ['systems'],
   commander: ['cli'],
   'cli-progress': ['cli'],
   '@petamoriken/float16': ['base'],

@@ -1,5 +1,5 @@
-import { DateTime } from 'luxon'
 import fc from 'fast-check'
+import { DateTime } from 'luxon'
 import { describe, expect, it } from 'vitest'
 import { detectFrequency } from '../../../../src/data/series/detect-frequency.ts'
 import { type FrequencyUnit, frequencyOf, frequencyText, gridOf, stampAfter } from '../../../../src/data/series/frequency.ts'
@@ -57,7 +57,8 @@ describe('steps of the calendar', () => {
           const got = DateTime.fromMillis(stampAfter({ unit, every: 1 }, zone, stamp, steps), { zone })
           // Where a time does not exist or comes twice, both may choose; the day is the same.
           expect(got.toISODate()).toBe(wanted.toISODate())
-          if (got.toFormat('HH:mm') === wanted.toFormat('HH:mm')) expect(Math.abs(got.toMillis() - wanted.toMillis())).toBeLessThanOrEqual(3_600_000)
+          if (got.toFormat('HH:mm') === wanted.toFormat('HH:mm'))
+            expect(Math.abs(got.toMillis() - wanted.toMillis())).toBeLessThanOrEqual(3_600_000)
         },
       ),
     )
@@ -66,11 +67,16 @@ describe('steps of the calendar', () => {
   it('are counted as they were taken', () => {
     const units = ['second', 'minute', 'hour', 'day', 'week', 'businessDay', 'month', 'quarter', 'year', 'step'] as const
     fc.assert(
-      fc.property(fc.constantFrom(...units), fc.integer({ min: 1, max: 9 }), fc.integer({ min: -300, max: 300 }), (unit, every, steps) => {
-        const grid = gridOf({ unit, every }, 'UTC')
-        const start = at('2023-05-01T06:30')
-        expect(grid.between(start, grid.after(start, steps))).toEqual({ steps: steps + 0, exact: true })
-      }),
+      fc.property(
+        fc.constantFrom(...units),
+        fc.integer({ min: 1, max: 9 }),
+        fc.integer({ min: -300, max: 300 }),
+        (unit, every, steps) => {
+          const grid = gridOf({ unit, every }, 'UTC')
+          const start = at('2023-05-01T06:30')
+          expect(grid.between(start, grid.after(start, steps))).toEqual({ steps: steps + 0, exact: true })
+        },
+      ),
     )
   })
 })

@@ -16,11 +16,14 @@ async function read(text: string, options: ReadSeriesOptions = {}, name = 'data.
   return await readSeries(path, options)
 }
 
-const monthly = (...values: (number | string)[]) => ['ds,y', ...values.map((value, i) => `2024-${String(i + 1).padStart(2, '0')},${value}`)].join('\n')
+const monthly = (...values: (number | string)[]) =>
+  ['ds,y', ...values.map((value, i) => `2024-${String(i + 1).padStart(2, '0')},${value}`)].join('\n')
 
 describe('readSeries', () => {
   it('reads a long table with ids, rows in any order', async () => {
-    const { frame, report } = await read('unique_id,ds,y\nb,2024-01-02,5\na,2024-01-01,1\nb,2024-01-01,4\na,2024-01-02,2\na,2024-01-03,3\nb,2024-01-03,6\n')
+    const { frame, report } = await read(
+      'unique_id,ds,y\nb,2024-01-02,5\na,2024-01-01,1\nb,2024-01-01,4\na,2024-01-02,2\na,2024-01-03,3\nb,2024-01-03,6\n',
+    )
     expect(frame.series.map(({ id, values }) => [id, [...values]])).toEqual([
       ['b', [4, 5, 6]],
       ['a', [1, 2, 3]],
@@ -45,7 +48,14 @@ describe('readSeries', () => {
     ['2024-01-01\n2024-01-02\n2024-01-02', /twice: line 3 and line 4/],
     ['2024-01-01\n2024-01-02\n2024-01-03\n2024-01-04T07:00\n2024-01-05', /no whole number of steps/],
   ])('refuses stamps %j', async (stamps, message) => {
-    await expect(read(`ds,y\n${stamps.split('\n').map((stamp) => `${stamp},1`).join('\n')}`)).rejects.toThrow(message)
+    await expect(
+      read(
+        `ds,y\n${stamps
+          .split('\n')
+          .map((stamp) => `${stamp},1`)
+          .join('\n')}`,
+      ),
+    ).rejects.toThrow(message)
   })
 
   it('reads days before months when one is above 12, or when told', async () => {
@@ -77,7 +87,9 @@ describe('readSeries', () => {
   })
 
   it('keeps future covariates beyond the last value', async () => {
-    const { frame, report } = await read('ds,y,price\n2024-01,1,10\n2024-02,2,11\n2024-03,3,12\n2024-04,,13\n2024-05,,14', { future: ['price'] })
+    const { frame, report } = await read('ds,y,price\n2024-01,1,10\n2024-02,2,11\n2024-03,3,12\n2024-04,,13\n2024-05,,14', {
+      future: ['price'],
+    })
     expect([...frame.series[0]!.values]).toEqual([1, 2, 3])
     expect([...frame.series[0]!.future.price!]).toEqual([10, 11, 12, 13, 14])
     expect(report.futureRows).toBe(2)
@@ -95,7 +107,9 @@ describe('readSeries', () => {
 
   it('says that clocks were changed where two stamps are one instant', async () => {
     const stamps = ['00:00', '01:00', '02:00', '03:00', '04:00'].map((time) => `2024-03-31 ${time},1`)
-    await expect(read(['ds,y', ...stamps].join('\n'), { zone: 'Europe/Berlin' })).rejects.toThrow(/clocks of Europe\/Berlin are changed/)
+    await expect(read(['ds,y', ...stamps].join('\n'), { zone: 'Europe/Berlin' })).rejects.toThrow(
+      /clocks of Europe\/Berlin are changed/,
+    )
   })
 
   it('reads JSON, lines of JSON, and lists of objects alike', async () => {
