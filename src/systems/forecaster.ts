@@ -131,6 +131,7 @@ interface Parts {
   readonly calibration: Calibration | undefined
 }
 
+/** A fitted method with the series that it was fitted to, which it goes on from. */
 export class Forecaster {
   readonly #parts: Parts
 

@@ -1,5 +1,5 @@
+import { NextxError } from '../../base/errors.ts'
 import { frequencyText, type ReadSeries, readSeries, stampAt, stampText } from '../../data/index.ts'
-import { NextxError } from '../../errors/index.ts'
 import { crossValidate, type EvaluationRow, evaluate, forecasterIds } from '../../systems/index.ts'
 import type { BacktestFlags, ForecastFlags, SeriesFlags } from '../forecast.ts'
 import { decimals, thousands } from '../format.ts'
