@@ -1,3 +1,4 @@
+import { arms } from './image/arms.ts'
 import { gate, pictureBench } from './image/compare.ts'
 
 const schedules = { '4 steps': [1, 3, 5, 7], '5 steps': [1, 2, 3, 5, 7], '6 steps': [1, 2, 3, 4, 5, 7] } as const
@@ -9,8 +10,8 @@ export const bench = pictureBench({
   timed: Object.fromEntries(
     Object.entries(schedules).map(([name, schedule]) => [name, { arm: 'flexvar', sampling: { schedule } }]),
   ),
-  async gates({ outcomes, one, scores }) {
-    const { sampling } = outcomes.flexvar![0]!.arm
+  async gates({ one, scores }) {
+    const { sampling } = arms.flexvar!
     const distances = []
     for (const schedule of Object.values(schedules))
       distances.push((await scores('flexvar', { ...sampling, schedule })).FD64.median)

@@ -1,15 +1,17 @@
+import { arms } from './image/arms.ts'
 import { accuracyOf, distanceOf, gate, pictureBench, type SampleMetrics } from './image/compare.ts'
 
 export const bench = pictureBench({
   title: 'FlowAR: scales of continuous latents by flow matching',
   cards: ['26'],
   arms: ['var', 'flowar'],
+  seeds: [1, 2],
   timed: Object.fromEntries(
     [5, 10, 20].map((innerSteps) => [`flowar, ${innerSteps} head steps`, { arm: 'flowar', sampling: { innerSteps } }]),
   ),
   async gates(found) {
     const flow = found.outcomes.flowar![0]!
-    const few = await found.scores('flowar', { ...flow.arm.sampling, innerSteps: 5 })
+    const few = await found.scores('flowar', { ...arms.flowar!.sampling, innerSteps: 5 })
     return [
       gate('backbone calls', found.one['flowar, 20 head steps']!.backboneCalls, '≤ 4', true),
       gate('ACC / that of real pictures, 20 head steps', accuracyOf(found, 'flowar') / 100 / flow.ceiling, '≥ 0.7'),
@@ -18,7 +20,7 @@ export const bench = pictureBench({
     ]
   },
   async tables(found) {
-    const { sampling } = found.outcomes.flowar![0]!.arm
+    const { sampling } = arms.flowar!
     const table: Record<string, SampleMetrics> = {}
     for (const innerSteps of [5, 10, 20])
       table[`flowar, ${innerSteps} head steps`] = await found.scores('flowar', { ...sampling, innerSteps })

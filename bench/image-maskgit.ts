@@ -1,3 +1,4 @@
+import { arms } from './image/arms.ts'
 import { distanceOf, gate, pictureBench, ratioOf, type SampleMetrics } from './image/compare.ts'
 
 export const bench = pictureBench({
@@ -6,7 +7,7 @@ export const bench = pictureBench({
   arms: ['raster', 'maskgit'],
   ratios: { 'raster / masked time a picture': ['raster', 'maskgit'] },
   async gates(found) {
-    const { sampling } = found.outcomes.maskgit![0]!.arm
+    const { sampling } = arms.maskgit!
     const random = await found.scores('maskgit', { ...sampling, selection: 'random' })
     return [
       gate('backbone calls', found.one.maskgit!.backboneCalls, '≤ 8', true),
@@ -16,7 +17,7 @@ export const bench = pictureBench({
     ]
   },
   async tables(found) {
-    const { sampling } = found.outcomes.maskgit![0]!.arm
+    const { sampling } = arms.maskgit!
     const table: Record<string, SampleMetrics> = {}
     for (const steps of [4, 8, 16]) table[`maskgit, ${steps} steps`] = await found.scores('maskgit', { ...sampling, steps })
     return table

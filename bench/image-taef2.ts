@@ -16,12 +16,13 @@ const side = 64
 
 async function reconstruct(name: string, folder: string, device: Device): Promise<number> {
   const picture = await decodePicture(readFileSync(new URL(`../test/photographs/${name}.jpg`, import.meta.url)))
-  const tokenizer = await openTaef2(folder, { picture })
+  const { channels, height, width } = picture
+  const tokenizer = await openTaef2(folder, { picture: { channels, height, width } })
   const again = await decodeCodes(tokenizer, await encodePictures(tokenizer, picture, { device }), { device })
   return peakSignalToNoise(picture, again).pooled
 }
 
-/** Debian's package oxygen-icon-theme (KDE, LGPL-3): 823 colour icons in nine folders, on white. */
+/** Debian's package oxygen-icon-theme (KDE, LGPL-3): 823 colour icons in nine folders, on white; a few are smaller. */
 const iconFolder = '/usr/share/icons/oxygen/base/64x64'
 
 export const bench: Bench = {
@@ -32,7 +33,7 @@ export const bench: Bench = {
     const folder = join(process.env.NEXTX_DATA ?? '', 'models/taef2')
     const ratios: number[] = []
     for (const name of photographs) ratios.push(await reconstruct(name, folder, device))
-    const pictures = await readPictures({ folder: iconFolder, channels: 3 })
+    const pictures = await readPictures({ folder: iconFolder, channels: 3, size: { height: side, width: side }, resize: 'contain' })
     const tokenizer = await openTaef2(folder, { picture: { channels: 3, height: side, width: side } })
     const codes = await encodePictures(tokenizer, pictures, { device })
     const options = { width: 128, layers: 4, heads: 4, unit: 'cell', groups: [2, 2] }

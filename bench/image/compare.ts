@@ -123,7 +123,8 @@ function notesOf(outcomes: Outcomes, seeds: readonly number[]): string[] {
   const judged = Object.values(outcomes)[0]?.[0]?.judged
   const few = seeds.length === 1 ? ['one seed: differences of FD64 and ACC may be chance'] : []
   return [
-    `28×28 pictures, the first 30,000 of Fashion-MNIST for training; ${steps} updates of ${batch} unless the arm says otherwise; judged on ${judged} samples`,
+    `28×28 pictures, the first 30,000 of Fashion-MNIST for training; ${steps} updates of ${batch} unless the arm says otherwise; judged on ${judged} samples, or as many as half of the held-out pictures`,
+    'Time a picture is that of its values; turning them into pixels is not in it. One thread',
     ...few,
   ]
 }

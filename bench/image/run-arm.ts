@@ -10,5 +10,5 @@ if (arm === undefined || !/^\d+$/.test(seed) || flags.some((flag) => flag !== '-
   process.exit(2)
 }
 const run: ArmRun = { name, seed: Number(seed), quick: flags.includes('--quick') }
-const { arm: _, ...outcome } = await (flags.includes('--train-only') ? trainedArm(run) : armOutcome(run))
+const outcome = await (flags.includes('--train-only') ? trainedArm(run) : armOutcome(run))
 console.log(JSON.stringify({ name, ...outcome }))

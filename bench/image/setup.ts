@@ -51,7 +51,9 @@ interface TokenizerRecipe {
 }
 
 /** Updates of 16 pictures: one pass over what arms learn from, which gives more decibels than as many pictures in updates of 64. */
-const steps = 2000
+export const tokenizerSteps = 2000
+
+const steps = tokenizerSteps
 
 /** Half the default: all that 28 × 28 grey pictures need. */
 const width = 16

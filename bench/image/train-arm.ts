@@ -18,11 +18,10 @@ import {
 import { adamw, cosine, fit } from 'nextx/train'
 import { openPictureJudge, type PictureScores } from '../lib/picture-metrics.ts'
 import { arms, type ImageArm, recipe, type Sampling, sampleOptions } from './arms.ts'
-import { type ArmPictures, labelledCodes, openArmDevice, pictureSet, runs, tokenizer } from './setup.ts'
+import { type ArmPictures, labelledCodes, openArmDevice, pictureSet, runs, tokenizer, tokenizerSteps } from './setup.ts'
 
 /** What training an arm with one seed gave. */
 export interface TrainedArm {
-  readonly arm: ImageArm
   readonly seed: number
   readonly parameters: number
   /** Mean over the held-out pictures after the last update. */
@@ -67,7 +66,8 @@ function pathOf({ name, seed, quick }: ArmRun): string {
 
 /** An arm trained: from `runs` where it was trained with these settings before, else now. Its model lies beside. */
 export function trainedArm(run: ArmRun): Promise<TrainedArm> {
-  return keptOr(`${pathOf(run)}.trained.json`, { ...arms[run.name], sampling: undefined }, () => trainArm(run))
+  const { sampling: _, ...learning } = arms[run.name]!
+  return keptOr(`${pathOf(run)}.trained.json`, { recipe, tokenizerSteps, ...learning }, () => trainArm(run))
 }
 
 /** An arm trained and judged as it draws. */
@@ -115,14 +115,16 @@ async function trainArm(run: ArmRun): Promise<TrainedArm> {
   mkdirSync(`${runs}arms`, { recursive: true })
   await saveImageModel(model, pathOf(run))
   const peakMemory = process.resourceUsage().maxRSS / 1000
-  return { arm, seed, parameters: parameterCount(model.network), ...trained, peakMemory, machine: cpus()[0]!.model }
+  return { seed, parameters: parameterCount(model.network), ...trained, peakMemory, machine: cpus()[0]!.model }
 }
 
-async function judged(run: ArmRun, { sampling, part, samples }: Required<Judgement>): Promise<ArmScores> {
-  await using device = await openArmDevice()
-  await using model = await armModel(run, device)
+async function judged(run: ArmRun, { sampling, part, samples: most }: Required<Judgement>): Promise<ArmScores> {
   const set = await pictureSet(arms[run.name]!.data ?? 'fashion')
   const against = { train: set.train, test: part === 'test' ? set.test : set.development }
+  // The distance between real pictures needs two sets of them.
+  const samples = Math.min(most, Math.floor(against.test.count / 2))
+  await using device = await openArmDevice()
+  await using model = await armModel(run, device)
   await using judge = await openPictureJudge(against, { device, folder: `${runs}judges` })
   const scores = await judge.score(await drawn(model, set.train.classes, samples, sampleOptions(sampling)))
   return { ...scores, judged: samples, ceiling: judge.heldOut.accuracy }

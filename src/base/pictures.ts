@@ -26,6 +26,17 @@ export function pictureLength({ channels, height, width }: PictureSize): number 
   return channels * height * width
 }
 
+/** Throws ShapeError unless there are as many pixels as `count` pictures of the size have. */
+export function checkPixels(pictures: Pictures): void {
+  const { count, channels, height, width, pixels } = pictures
+  const shape = [count, channels, height, width]
+  const length = count * pictureLength(pictures)
+  if (shape.every((side) => Number.isInteger(side) && side >= 0) && pixels?.length === length) return
+  throw new ShapeError(`pictures [${shape.join(', ')}] of ${pixels?.length ?? 'no'} pixels`, {
+    expected: 'whole numbers of pictures, channels, rows and columns, and as many pixels as their product',
+  })
+}
+
 /** Pixels as networks see them, −1 (0) to 1 (255): `[count, channel, height, width]` of the pictures at `indices`. */
 export function pictureValues(pictures: Pictures, indices: ArrayLike<number>): Float32Array {
   const length = pictureLength(pictures)

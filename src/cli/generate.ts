@@ -2,7 +2,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander'
 import { addContext, type ContextFlags } from './context-flags.ts'
 import { givenOptions, optionsAddedBy } from './modality.ts'
 import { anyNumber, notNegative, positive, positiveProbability, probability, seed, threadCount, wholeNumber } from './numbers.ts'
-import { addPictureOptions, missingBeside, type PictureFlags } from './picture-flags.ts'
+import { addPictureOptions, missingBeside, type PictureFlags, tooFewFor } from './picture-flags.ts'
 
 /** The options of sampling as they were given. */
 export interface SamplingFlags {
@@ -49,8 +49,8 @@ export function registerGenerate(program: Command): void {
     if (flags.topLogprobs !== undefined && flags.json !== true) command.error("error: option '--top-logprobs' needs '--json'")
     if (flags.preview === true && flags.json === true)
       command.error("error: option '--preview' cannot be used with option '--json'")
-    const missing = missingBeside(flags)
-    if (missing !== undefined) command.error(missing)
+    const problem = missingBeside(flags) ?? tooFewFor(flags)
+    if (problem !== undefined) command.error(problem)
     const { generateAction } = await import('./actions/generate.ts')
     await generateAction(model, prompt, flags, { given: givenOptions(command), own: { text, pictures } })
   })

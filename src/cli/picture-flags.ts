@@ -15,7 +15,7 @@ export interface PictureFlags {
   readonly guidanceSchedule?: GuidanceRamp
   readonly steps?: number
   readonly innerSteps?: number
-  readonly method?: 'euler' | 'heun' | 'ab2' | 'ddpm'
+  readonly method?: 'euler' | 'heun' | 'ab2'
   readonly selection?: 'confidence' | 'random'
   readonly choiceTemperature?: number
   readonly schedule?: readonly (number | readonly [height: number, width: number])[]
@@ -50,13 +50,13 @@ function addSamplingOfPictures(command: Command): void {
   const schedule = new Option('--guidance-schedule <name>', 'how guidance rises from 1 to its scale (default: constant)')
   command
     .optionsGroup('Pictures:')
-    .option('--class <class...>', 'names or numbers of classes; several take turns')
+    .option('--class <class...>', 'names or numbers of classes; several take turns, each at least once')
     .option('--n <count>', 'pictures (default: one of each class asked for)', wholeNumber(1, 4096))
     .option('--guidance <scale>', 'how much the class counts: u + scale·(c − u); 1 or none: as it is', notNegative)
     .addOption(schedule.choices(ramps))
     .option('--steps <count>', 'steps of a masked order', wholeNumber(1, 65536))
     .option('--inner-steps <count>', 'steps of the solver inside each step, where values are solved for', wholeNumber(1, 65536))
-    .addOption(new Option('--method <name>', 'solver of these').choices(['euler', 'heun', 'ab2', 'ddpm']))
+    .addOption(new Option('--method <name>', 'solver of these').choices(['euler', 'heun', 'ab2']))
     .addOption(
       new Option('--selection <name>', 'which values of a masked step stay (default: confidence)').choices([
         'confidence',
@@ -92,6 +92,12 @@ function addEdits(command: Command): void {
         'cover',
       ]),
     )
+}
+
+/** Says that fewer pictures are asked for than classes, undefined when not: some classes would be left out. */
+export function tooFewFor({ class: classes = [], n = classes.length }: PictureFlags): string | undefined {
+  if (n >= classes.length) return undefined
+  return `error: option '--n' of ${n} is fewer than the ${classes.length} classes of '--class'`
 }
 
 /** Says which option is missing beside those given, undefined when none is. */

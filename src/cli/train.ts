@@ -87,7 +87,8 @@ function addData(command: Command): void {
     )
 }
 
-const pictureTokenizers = 'vq[:codes], bae[:bits], vae[:channels], multi-scale[:carry], pyramid[:channels], patches[:size]'
+const pictureTokenizers =
+  'vq[:codes], fsq[:levels], bae[:bits], vae[:channels], multi-scale[:carry], pyramid[:channels], pivots[:channels] (a pyramid of two), patches[:size]'
 
 function addText(command: Command): void {
   const format = new Option('--format <format>', 'what a document is: a file, a line, or a field of a JSON line')

@@ -1,8 +1,8 @@
 import * as v from 'valibot'
-import { DataError } from '../base/errors.ts'
+import { DataError, FormatError } from '../base/errors.ts'
 import { checkOptions, wholeNumber } from '../base/options.ts'
 import type { LabelledPictures } from '../base/pictures.ts'
-import { type IdxArray, readIdx } from '../formats/idx.ts'
+import { type IdxArray, type IdxLimits, readIdx } from '../formats/idx.ts'
 import { readFileBytes } from '../platform/files.ts'
 
 export interface IdxPicturesOptions {
@@ -29,14 +29,14 @@ const schema = v.strictObject({
  * class", as the label one beyond the last always does.
  *
  * Throws OptionError on unknown options, FormatError when a file is not what its name says, and DataError when it cannot be read, when
- * there is no picture, or when pictures and labels do not fit together.
+ * there is no picture, or when pictures and labels do not fit together; each names the file.
  * @example
  * const digits = await readIdxPictures({ images: 'train-images-idx3-ubyte.gz', labels: 'train-labels-idx1-ubyte.gz' })
  */
 export async function readIdxPictures(options: IdxPicturesOptions): Promise<LabelledPictures> {
   checkOptions(schema, options, 'readIdxPictures')
   const limits = options.maxBytes === undefined ? {} : { maxBytes: options.maxBytes }
-  const images = await readIdx(await readFileBytes(options.images, limits), limits)
+  const images = await readArray(options.images, limits)
   const [count = 0, height = 0, width = 0, channels = 1] = images.shape
   const readable = [3, 4].includes(images.shape.length) && [1, 3].includes(channels) && images.data.length > 0
   if (!readable)
@@ -51,8 +51,18 @@ export async function readIdxPictures(options: IdxPicturesOptions): Promise<Labe
     pixels: channels === 1 ? images.data : channelsFirst(images.data, channels, height * width),
   }
   if (options.labels === undefined) return { ...size, labels: new Int32Array(count), classes: [] }
-  const labels = checkLabels(await readIdx(await readFileBytes(options.labels, limits), limits), options.labels, count)
+  const labels = checkLabels(await readArray(options.labels, limits), options.labels, count)
   return { ...size, labels, classes: classNames(labels, options) }
+}
+
+async function readArray(path: string, limits: IdxLimits): Promise<IdxArray> {
+  const bytes = await readFileBytes(path, limits)
+  try {
+    return await readIdx(bytes, limits)
+  } catch (cause) {
+    if (cause instanceof FormatError) throw new FormatError(`cannot read '${path}': ${cause.message}`, { cause })
+    throw cause
+  }
 }
 
 /** `[count, y, x, channel]` to `[count, channel, y, x]`. */

@@ -84,9 +84,13 @@ export async function solve(
   return { values, evaluations }
 }
 
-/** `steps` + 1 evenly spaced times from `from` to `to`, both included. Throws OptionError unless `steps` is an integer ≥ 1. */
+/** Most steps of `evenTimes`: ten times the timesteps of published diffusions; each is a call of a network. */
+const mostSteps = 10_000
+
+/** `steps` + 1 evenly spaced times from `from` to `to`, both included. Throws OptionError unless `steps` is an integer from 1 to 10,000. */
 export function evenTimes(steps: number, from: number, to: number): number[] {
-  if (!Number.isSafeInteger(steps) || steps < 1) throw new OptionError(`steps is ${steps}`, { expected: 'an integer ≥ 1' })
+  if (!Number.isSafeInteger(steps) || steps < 1 || steps > mostSteps)
+    throw new OptionError(`the number of inner steps is ${steps}`, { expected: `an integer from 1 to ${mostSteps}` })
   return Array.from({ length: steps + 1 }, (_, i) => (from * (steps - i) + to * i) / steps)
 }
 

@@ -26,6 +26,7 @@ function decodeChecked(bytes: Uint8Array, rgb: boolean): Uint8Array {
     const tolerant = { useTArray: true, formatAsRGBA: false, tolerantDecoding: true } as const
     return decode(bytes, { ...tolerant, ...limits, ...(rgb ? { colorTransform: false } : {}) }).data
   } catch (cause) {
-    throw new FormatError(`JPEG: the file is corrupt: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+    // The library's own message may be of its variables.
+    throw new FormatError('JPEG: the file is corrupt', { cause })
   }
 }

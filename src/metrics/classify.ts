@@ -1,6 +1,6 @@
 import { DataError, OptionError, ShapeError } from '../base/errors.ts'
 import { refuseUnknown } from '../base/options.ts'
-import { type LabelledPictures, type PictureSize, type Pictures, pictureValues } from '../base/pictures.ts'
+import { checkPixels, type LabelledPictures, type PictureSize, type Pictures, pictureValues } from '../base/pictures.ts'
 import { createRng } from '../base/rng.ts'
 import { type Augmentation, augmentPictures } from '../data/augment.ts'
 import { firstRow, shuffledItems } from '../data/batches.ts'
@@ -26,7 +26,7 @@ type ClassifierInputs = { readonly pictures: InputSpec; readonly labels: InputSp
 
 /**
  * What `fit` needs to train a classifier: mean −log p(class | picture) in nats, over all pictures in an order of its own every epoch.
- * Throws ShapeError on pictures of other sizes than the classifier's, DataError on none, or labels that it has no class for, OptionError on
+ * Throws ShapeError on pictures of other sizes than the classifier's or other than count × size pixels, DataError on none, or labels that it has no class for, OptionError on
  * bad options.
  * @example
  * const pictures = await readIdxPictures({ images: 'images.idx', labels: 'labels.idx' })
@@ -80,7 +80,7 @@ export interface ClassifyOptions {
 }
 
 /**
- * Runs a classifier over pictures. Throws ShapeError on pictures of other sizes than the classifier's, DataError on none, OptionError on bad
+ * Runs a classifier over pictures. Throws ShapeError on pictures of other sizes than the classifier's or other than count × size pixels, DataError on none, OptionError on bad
  * options.
  */
 export async function classify(classifier: PictureClassifier, pictures: Pictures, options: ClassifyOptions): Promise<Classified> {
@@ -126,6 +126,7 @@ function checkPictures({ options }: PictureClassifier, pictures: Pictures): void
   if (shown(pictures) !== shown(options))
     throw new ShapeError(`pictures ${shown(pictures)}`, { expected: `${shown(options)}, as the classifier's` })
   if (pictures.count === 0) throw new DataError('there are no pictures')
+  checkPixels(pictures)
 }
 
 function checkLabels({ options: { classes } }: PictureClassifier, { labels, count }: LabelledPictures): void {

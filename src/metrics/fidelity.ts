@@ -1,5 +1,5 @@
 import { OptionError, ShapeError } from '../base/errors.ts'
-import { type Pictures, pictureLength } from '../base/pictures.ts'
+import { checkPixels, type Pictures, pictureLength } from '../base/pictures.ts'
 
 const peak = 255
 
@@ -13,8 +13,8 @@ export interface SignalToNoise {
 
 /**
  * Peak signal-to-noise ratio of 8-bit pictures in decibels, 10·log₁₀(255² / mean squared error). The mean of `perPicture` is at least
- * `pooled` (Jensen), and infinite when one picture is kept whole: say which one is reported. Throws ShapeError when sizes or counts differ,
- * OptionError when there are no pictures.
+ * `pooled` (Jensen), and infinite when one picture is kept whole: say which one is reported. Throws ShapeError when sizes or counts differ, or
+ * pixels are other than count × size; OptionError when there are no pictures.
  */
 export function peakSignalToNoise(a: Pictures, b: Pictures): SignalToNoise {
   checkPair(a, b)
@@ -46,7 +46,7 @@ export interface StructuralSimilarity {
  * Mean structural similarity (SSIM) of 8-bit pictures. Wang, Bovik, Sheikh & Simoncelli 2004, equation 13: windows of 11×11 pixels
  * under a Gaussian of deviation 1.5 with weights that add up to 1, K₁ = 0.01, K₂ = 0.03, only windows that lie inside the picture. Channels
  * are compared one by one; pictures are not made smaller first, which some programs do above 256 pixels. Throws ShapeError when sizes or
- * counts differ, or a side is below 11 pixels; OptionError when there are no pictures.
+ * counts differ, pixels are other than count × size, or a side is below 11 pixels; OptionError when there are no pictures.
  */
 export function structuralSimilarity(a: Pictures, b: Pictures): StructuralSimilarity {
   checkPair(a, b)
@@ -112,4 +112,6 @@ function checkPair(a: Pictures, b: Pictures): void {
   if (shapes[0] !== shapes[1])
     throw new ShapeError(`pictures ${shapes[0]} and ${shapes[1]}`, { expected: 'the same sizes and counts' })
   if (a.count === 0) throw new OptionError('there are no pictures to compare')
+  checkPixels(a)
+  checkPixels(b)
 }

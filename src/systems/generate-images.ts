@@ -47,7 +47,8 @@ const schema = v.looseObject({
 
 /**
  * Generates code values step by step; every step's values decode to a preview (`decodeCodes` with its `known`). Throws OptionError on options that
- * the model's system does not take or that would change nothing, on classes that it does not have, and as its sampler does.
+ * the model's system does not take or that would change nothing, on classes that it does not have or no class where it learnt each picture with its own, and
+ * as its sampler does.
  * @example
  * for await (const { step, steps } of generateImages(imageModel, { classes: 3, count: 16, seed: 1 })) console.log(step, steps)
  */
@@ -79,13 +80,19 @@ export async function generateCodes(model: ImageModel, options: GenerateImagesOp
   return last!.values
 }
 
-/** A label for each of `count` pictures; `network.classes` where no class is wanted. Throws OptionError on classes that the model does not have. */
+/**
+ * A label for each of `count` pictures; `network.classes` where no class is wanted. Throws OptionError on classes that the model does not have, and on
+ * none when training dropped no label: the row of that label is then as it was made.
+ */
 export function labelsOf({ classes, network }: ImageModel, wanted: GenerateImagesOptions['classes'], count?: number): Int32Array {
   const list = wanted === undefined ? [] : Array.isArray(wanted) ? wanted : [wanted as string | number]
   if (list.length > 1 && count !== undefined && count !== list.length)
     throw new OptionError(`${list.length} classes for ${count} pictures`, { expected: 'one class, or one for each picture' })
   const total = count ?? Math.max(1, list.length)
   const labels = list.map((each: string | number) => labelOf(each, classes))
+  const classless = labels.length === 0 && network.classes > 0
+  if (classless && network.labelDrop === 0)
+    throw new OptionError('this model learnt no picture without its class', { fix: 'give the classes of the pictures' })
   return Int32Array.from({ length: total }, (_, i) => (labels.length === 1 ? labels[0]! : (labels[i] ?? network.classes)))
 }
 

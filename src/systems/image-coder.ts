@@ -3,7 +3,7 @@ import { type CodeBatch, countValues, type Unit, unitWidth } from '../base/codes
 import { DataError, MismatchError, OptionError, ShapeError } from '../base/errors.ts'
 import type { Layout } from '../base/model.ts'
 import { checkOptions, wholeNumber } from '../base/options.ts'
-import { type PictureSize, type Pictures, pictureLength, pictureValues, toPictures } from '../base/pictures.ts'
+import { checkPixels, type PictureSize, type Pictures, pictureLength, pictureValues, toPictures } from '../base/pictures.ts'
 import type { Device } from '../platform/index.ts'
 import { compile, float32, type InputSpec, int32, type Program, type Tensor } from '../tensor/index.ts'
 import type { ImageTokenizer } from '../tokenizers/image/image-tokenizer.ts'
@@ -29,9 +29,9 @@ export interface DecodeOptions extends EncodeOptions {
 
 /** A tokenizer on a device: compiled once, with whatever weights its variables have at a call. */
 export interface ImageCoder extends AsyncDisposable {
-  /** Throws MismatchError on pictures of another size. */
+  /** Throws MismatchError on pictures of another size, ShapeError on other than count × size pixels. */
   encode(pictures: Pictures, options?: EncodeOptions): Promise<CodeBatch>
-  /** Throws MismatchError on codes of another tokenizer, DataError on ids outside the vocabulary, ShapeError, OptionError. */
+  /** Throws MismatchError on codes of another tokenizer, DataError on ids outside the vocabulary and numbers that are not finite, ShapeError, OptionError. */
   decode(codes: CodeBatch, options?: DecodeOptions): Promise<Pictures>
 }
 
@@ -170,6 +170,9 @@ function knownValues({ layout, count }: CodeBatch, { known, upTo }: DecodeOption
     throw new OptionError('decode: known and upTo are both given', { expected: 'one of them' })
   if (known !== undefined && known.length !== count * length)
     throw new ShapeError(`decode: known has ${known.length} entries`, { expected: `${count * length}, one per value` })
+  const odd = known?.findIndex((bit) => bit !== 0 && bit !== 1) ?? -1
+  if (odd >= 0)
+    throw new OptionError(`decode: entry ${odd} of known is ${known![odd]}`, { expected: '1 where a value counts, 0 where not' })
   if (known !== undefined) return known
   const { parts } = layout
   const last = upTo ?? parts.length
@@ -178,11 +181,12 @@ function knownValues({ layout, count }: CodeBatch, { known, upTo }: DecodeOption
   return new Float32Array(count * length).map((_, i) => (i % length < end ? 1 : 0))
 }
 
-/** Throws MismatchError unless the pictures are of the tokenizer's size. */
+/** Throws MismatchError unless the pictures are of the tokenizer's size, ShapeError when they have other than count × size pixels. */
 export function checkPictures({ kind, picture }: ImageTokenizer, pictures: Pictures): void {
   const sizeOf = ({ channels, height, width }: PictureSize) => `${channels} × ${height} × ${width}`
   if (sizeOf(picture) !== sizeOf(pictures))
     throw new MismatchError(`pictures of ${sizeOf(pictures)} for the tokenizer ${kind}`, { expected: sizeOf(picture) })
+  checkPixels(pictures)
 }
 
 /** Throws MismatchError unless codes are of the tokenizer's layout and kind, ShapeError or DataError when their data are wrong. */
@@ -192,11 +196,19 @@ export function checkCodes({ kind, unit, layout }: ImageTokenizer, codes: CodeBa
   if (given !== expected) throw new MismatchError(`codes ${given} for the tokenizer ${kind}`, { expected })
   const length = codes.count * countValues(layout) * unitWidth(unit)
   if (codes.data.length !== length) throw new ShapeError(`codes of ${codes.data.length} numbers`, { expected: `${length}` })
-  if (unit.kind === 'vectors') return
-  const { vocabulary } = unit
-  const wrong = codes.data.findIndex((id, i) => !(id >= 0 && id < vocabulary[i % vocabulary.length]!))
+  if (unit.kind === 'ids') checkIds(codes.data, unit.vocabulary)
+  else checkFinite(codes.data)
+}
+
+function checkFinite(data: CodeBatch['data']): void {
+  const wrong = data.findIndex((value) => !Number.isFinite(value))
+  if (wrong >= 0) throw new DataError(`number ${wrong} of the codes is ${data[wrong]}`, { expected: 'finite numbers' })
+}
+
+function checkIds(data: CodeBatch['data'], vocabulary: readonly number[]): void {
+  const wrong = data.findIndex((id, i) => !(id >= 0 && id < vocabulary[i % vocabulary.length]!))
   if (wrong >= 0)
-    throw new DataError(`code ${wrong} is ${codes.data[wrong]}`, { expected: `below ${vocabulary[wrong % vocabulary.length]}` })
+    throw new DataError(`code ${wrong} is ${data[wrong]}`, { expected: `below ${vocabulary[wrong % vocabulary.length]}` })
 }
 
 function describe(unit: Unit, { parts }: Layout): string {

@@ -94,16 +94,20 @@ export interface SampleOptions {
    * default each sample takes fewer where it has fewer. A phase that is given whole takes none.
    */
   readonly steps?: number | readonly number[]
-  /** Which values of a masked step stay: those drawn with the highest probability (the default), or any. */
+  /** Which values of a masked step stay: those drawn with the highest probability (the default), or any. A single step keeps all, and refuses it. */
   readonly selection?: 'confidence' | 'random'
-  /** Scale of the Gumbel noise on the log p by which `selection: 'confidence'` chooses; a number falls to 0 at the last step. Default 2. */
+  /**
+   * Scale of the Gumbel noise on the log p by which `selection: 'confidence'` chooses; a number falls to 0 at the last step. Default 2. A single step
+   * has nothing to choose, and refuses it.
+   */
   readonly choiceTemperature?: number | ((step: number, steps: number) => number)
-  /** Steps of a solver inside step k of K; a number for all, or e.g. an annealed schedule. */
+  /** Steps of a solver inside step k of K, at most 10,000; of a diffusion, at most its timesteps. A number for all, or e.g. an annealed schedule. */
   readonly innerSteps?: number | ((step: number, steps: number) => number)
-  readonly method?: 'euler' | 'heun' | 'ab2' | 'ddpm'
+  /** Solver of flows. Default 'euler'. */
+  readonly method?: 'euler' | 'heun' | 'ab2'
   /**
    * Scales to generate, coarse ones first, as height and width or as the shorter side of one that has the proportions of `size`. Default: the
-   * tokenizer's, in proportion to `size`.
+   * tokenizer's, in proportion to `size`. At most 16,384 values in all, or as many as the tokenizer's own.
    */
   readonly schedule?: ScaleSchedule
   /** Height and width of the last scale. Default: the tokenizer's. */

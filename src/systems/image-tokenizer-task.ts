@@ -38,7 +38,7 @@ type Feed = Readonly<Record<string, Float32Array>>
 
 /**
  * What `fit` needs to train an image tokenizer. Throws OptionError on bad options or a tokenizer that is not trained, MismatchError on
- * pictures of another size, DataError when there are none.
+ * pictures of another size, ShapeError on other than count × size pixels, DataError when there are none.
  */
 export function imageTokenizerTask(tokenizer: ImageTokenizer, options: ImageTokenizerTaskOptions): TrainingTask {
   checkOptions(schema, options, 'imageTokenizerTask')
@@ -106,8 +106,8 @@ function noiseOf({ noise = {} }: ImageTokenizer, batch: number, rng: Rng): Feed 
 }
 
 function checkSome(tokenizer: ImageTokenizer, pictures: Pictures): void {
-  checkPictures(tokenizer, pictures)
   if (pictures.count === 0) throw new DataError('imageTokenizerTask: there are no pictures')
+  checkPictures(tokenizer, pictures)
 }
 
 /** Changes with everything that decides what a step is fed and held to, but for the augmentation. */

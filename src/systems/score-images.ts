@@ -50,7 +50,7 @@ const schema = v.strictObject({
  * tokenizer's values; only where they are the pixels (`patches`) are there bits per dimension, of levels with uniform noise as wide as one.
  *
  * Throws OptionError on options or classes that do not fit and on systems without an exact likelihood, MismatchError on pictures of another size,
- * DataError when there are none, NonFiniteError when a picture's log p is no number.
+ * ShapeError on other than count × size pixels, DataError when there are none, NonFiniteError when a picture's log p is no number.
  * @example
  * const { natsPerPicture } = await scoreImages(imageModel, pictures, { classes: 3, seed: 1 })
  */
@@ -58,9 +58,9 @@ export async function scoreImages(model: ImageModel, pictures: Pictures, options
   checkOptions(schema, options, 'scoreImages')
   const { classes, seed, batch = 16, signal, onProgress } = options
   const likelihood = exactLikelihood(model)
-  checkPictures(model.tokenizer, pictures)
   if (pictures.count === 0) throw new DataError('scoreImages: there are no pictures')
-  const labels = scoredLabels(model, classes, pictures.count)
+  checkPictures(model.tokenizer, pictures)
+  const labels = labelsOf(model, classes, pictures.count)
   const size = Math.min(batch, pictures.count)
   const program = compileScore(model, likelihood, size)
   const logProbs = new Float64Array(pictures.count)
@@ -87,17 +87,6 @@ function exactLikelihood({ system, network }: ImageModel): Likelihood {
   throw new OptionError(`${system.id} has no exact likelihood: its pictures cannot be scored`, {
     expected: 'a system that predicts ids in a fixed order, such as var or elm, or a flow, such as starflow',
   })
-}
-
-/** Pictures without a class are scored under the label that stands for none. */
-function scoredLabels(model: ImageModel, classes: ScoreImagesOptions['classes'], count: number): Int32Array {
-  const { network } = model
-  const unseen = network.classes > 0 && network.labelDrop === 0
-  if (classes === undefined && unseen)
-    throw new OptionError('scoreImages: this model learnt no picture without its class', {
-      fix: 'give the classes of the pictures',
-    })
-  return labelsOf(model, classes, count)
 }
 
 function compileScore({ tokenizer, device }: ImageModel, logProb: Likelihood, batch: number) {

@@ -1,5 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { countValues } from '../../src/base/codes.ts'
+import { elementCount } from '../../src/base/dtype.ts'
+import { NonFiniteError } from '../../src/base/errors.ts'
+import { namedVariables } from '../../src/nn/index.ts'
 import { type Device, openDevice } from '../../src/platform/index.ts'
 import { generateCodes, generateImages } from '../../src/systems/generate-images.ts'
 import { chosenCodes } from '../../src/systems/image-engines/choose-codes.ts'
@@ -148,6 +151,20 @@ export function runImageSystemContract(subject: ImageSystemSubject): void {
       expect(beside.slice(0, width)).toEqual([...codes.data.subarray(0, width)])
     })
 
+    it('stops at numbers that are not finite, and says at which step', async () => {
+      const broken = await poisonedModel(subject, device)
+      try {
+        for (const guidance of [1, 2]) {
+          const failed = generateCodes(broken, { seed: 1, classes: [0, 1], ...sampling, guidance })
+          await expect(failed).rejects.toThrow(NonFiniteError)
+          // Flows step from block to block.
+          await expect(failed).rejects.toThrow(/^((step|group) 1 of \d+: |inverting block \d+: )/)
+        }
+      } finally {
+        await broken[Symbol.asyncDispose]()
+      }
+    })
+
     promise('guidance changes samples', async () => {
       expect(await draw({ classes: [0, 1], guidance: 3 })).not.toEqual(await draw({ classes: [0, 1] }))
     })
@@ -161,6 +178,15 @@ function scheduled({ options }: ImageSampler): SampleOptions {
     ...(options.includes('innerSteps') && { innerSteps: (step: number, steps: number) => 2 + steps - step }),
     ...(options.includes('choiceTemperature') && { choiceTemperature: (step: number, steps: number) => 1 - step / steps }),
   }
+}
+
+/** A model whose weights are no numbers. */
+async function poisonedModel({ system, options, tokenizer }: ImageSystemSubject, device: Device): Promise<ImageModel> {
+  const classes = ['row', 'column']
+  const broken = await createImageModel({ system, options, tokenizer: tokenizer(), classes, device, seed: 1 })
+  for (const variable of namedVariables(broken.network).values())
+    await variable.write(new Float32Array(elementCount(variable.concreteShape)).fill(Number.NaN))
+  return broken
 }
 
 async function trainedModel(subject: ImageSystemSubject, device: Device, losses: number[]): Promise<ImageModel> {

@@ -4,7 +4,7 @@ import { createRng } from '../../base/rng.ts'
 import { initialize } from '../../nn/index.ts'
 import { exists } from '../../platform/files.ts'
 import { loadImageTokenizer } from '../../systems/index.ts'
-import { bae, type ImageTokenizer, multiScale, patches, pyramid, vae, vq } from '../../tokenizers/index.ts'
+import { bae, fsq, type ImageTokenizer, multiScale, patches, pyramid, vae, vq } from '../../tokenizers/index.ts'
 import type { TokenizerFlag } from '../train.ts'
 
 /** Whether sides of grids must be even or odd. */
@@ -42,6 +42,11 @@ const recipes: Readonly<Record<string, Recipe>> = {
   vq: (argument) => {
     const codes = whole(argument, 256)
     return (picture) => vq({ ...networkOf(picture), codes, dimension: 8 })
+  },
+  // About as many ids as of vq: 240.
+  fsq: (argument = '8,6,5') => {
+    const levels = argument.split(',').map((each) => whole(each, 0))
+    return (picture) => fsq({ ...networkOf(picture), levels })
   },
   bae: (argument) => {
     const bits = whole(argument, 12)

@@ -1,6 +1,5 @@
 import type { CodeBatch } from '../../base/codes.ts'
 import { elementCount } from '../../base/dtype.ts'
-import { MismatchError } from '../../base/errors.ts'
 import type { Rng } from '../../base/rng.ts'
 import { packed } from '../../base/visibility.ts'
 import { constantColumns, planPositions, type Traced } from '../../nn/index.ts'
@@ -27,6 +26,8 @@ import {
   unsqueeze,
 } from '../../tensor/index.ts'
 import type { ImageTokenizer } from '../../tokenizers/index.ts'
+import type { ImageContext } from '../image-system.ts'
+import { fittingTokenizer } from './fit-tokenizer.ts'
 import { FlexibleSampler } from './flexible-sampler.ts'
 import { slotLogProb } from './ids-network.ts'
 import { type ScaleModules, ScaleNetwork, type ScaleTokenizer } from './scale-network.ts'
@@ -35,12 +36,9 @@ import { drawSchedules, gridsOf, type ScaleSize } from './scale-schedule.ts'
 /** A tokenizer whose parts are whole pictures of any size. */
 export type FlexibleTokenizer = ScaleTokenizer & Required<Pick<ImageTokenizer, 'withScales'>>
 
-/** Throws MismatchError when parts are no whole pictures. */
-export function flexibleTokenizer(tokenizer: ScaleTokenizer, system: string): FlexibleTokenizer {
-  if (tokenizer.withScales !== undefined) return tokenizer as FlexibleTokenizer
-  throw new MismatchError(`${system} predicts whole pictures, and the tokenizer ${tokenizer.kind} carries ${tokenizer.carryKind}`, {
-    fix: "take a tokenizer with the carry 'latest'",
-  })
+/** The tokenizer of a context. Throws MismatchError when it gives no ids, or its parts are no whole pictures. */
+export function flexibleTokenizer({ tokenizer }: ImageContext, system: string): FlexibleTokenizer {
+  return fittingTokenizer(system, tokenizer, { unit: 'ids', parts: 'carried', carry: 'latest' })
 }
 
 /**

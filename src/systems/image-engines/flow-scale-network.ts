@@ -25,10 +25,11 @@ import { add, float32, type Inputs, int32, mean, parameter, type Tensor, unsquee
 import type { ImageTokenizer } from '../../tokenizers/index.ts'
 import type { ImageContext, ImageNetwork } from '../image-system.ts'
 import { count, layerCount, share } from '../read-config.ts'
+import { fittingTokenizer } from './fit-tokenizer.ts'
 import { FlowScaleSampler, type HiddenScaleNetwork } from './flow-scale-sampler.ts'
 import { LearnedPlaces, type ScalePlaces } from './scale-places.ts'
 import { swigluWidth } from './token-network.ts'
-import { checkScaled, vectorTraits } from './vectors.ts'
+import { checkScaled } from './vectors.ts'
 
 export const flowScaleSchema = v.strictObject({
   width: v.optional(count, 96),
@@ -71,17 +72,18 @@ export class FlowScaleNetwork implements ImageNetwork, HiddenScaleNetwork {
   /** Throws MismatchError when the tokenizer's values are not vectors of several scales, or its scales not those that are allowed. */
   constructor(options: FlowScaleOptions, { tokenizer, classes }: ImageContext) {
     const { width, layers, heads, headWidth, headLayers, labelDrop, free } = options
-    const { layout, dimension } = vectorTraits(tokenizer, 'flowar')
-    this.#carry = carryOf(tokenizer)
-    if (!free) checkDoubling(layout)
+    const fitting = fittingTokenizer('flowar', tokenizer, { unit: 'vectors', parts: 'carried' })
+    const { layout, unit } = fitting
+    if (!free) checkDoubling(tokenizer)
+    this.#carry = fitting.carry.bind(fitting)
     this.layout = layout
-    this.dimension = dimension
+    this.dimension = unit.dimension
     this.plan = scales().plan(layout)
     this.classes = classes
     this.labelDrop = labelDrop
     this.start = parameter([1, 1, width], normal(0.02))
     this.label = new Embedding(classes + 1, width)
-    this.carried = new Linear(dimension, width, { weight: normal(1 / Math.sqrt(dimension)), bias: zeros })
+    this.carried = new Linear(unit.dimension, width, { weight: normal(1 / Math.sqrt(unit.dimension)), bias: zeros })
     this.places = new LearnedPlaces(layout, width)
     this.backbone = new SlotTransformer({
       width,
@@ -91,7 +93,7 @@ export class FlowScaleNetwork implements ImageNetwork, HiddenScaleNetwork {
       mlp: swiglu(swigluWidth(width)),
       positions: rotaryAxes([1, 2]),
     })
-    this.head = flowHead(width, dimension, { scope: 'group', hidden: headWidth, layers: headLayers, heads })
+    this.head = flowHead(width, unit.dimension, { scope: 'group', hidden: headWidth, layers: headLayers, heads })
   }
 
   get inputs(): Inputs {
@@ -135,22 +137,11 @@ export class FlowScaleNetwork implements ImageNetwork, HiddenScaleNetwork {
   }
 }
 
-function carryOf(tokenizer: ImageTokenizer): Carry {
-  const { layout, kind } = tokenizer
-  if (layout.parts.length > 1 && layout.parts[0]!.shape.length === 2 && tokenizer.carry !== undefined)
-    return tokenizer.carry.bind(tokenizer)
-  const found = layout.parts.length > 1 ? 'has parts that are no grids, or tell later ones nothing' : 'has one'
-  throw new MismatchError(`flowar predicts scale after scale, and the tokenizer ${kind} ${found}`, {
-    expected: 'vectors on grids of several sizes',
-    fix: 'wrap it in pyramid()',
-  })
-}
-
-function checkDoubling({ parts }: Layout): void {
+function checkDoubling({ layout: { parts }, kind }: ImageTokenizer): void {
   const wrong = parts.findIndex(({ shape }, k) => k > 0 && shape.some((size, axis) => size !== 2 * parts[k - 1]!.shape[axis]!))
   if (wrong < 0) return
-  throw new MismatchError(`a scale of ${parts[wrong]!.shape.join('×')} after ${parts[wrong - 1]!.shape.join('×')}`, {
-    expected: 'scales that double',
-    fix: 'choose others, or set free: true',
+  const [before, after] = [wrong - 1, wrong].map((k) => parts[k]!.shape.join('×'))
+  throw new MismatchError(`flowar doubles scales, and the tokenizer ${kind} has one of ${after} after ${before}`, {
+    fix: 'take a pyramid of scales that double, or set free: true',
   })
 }

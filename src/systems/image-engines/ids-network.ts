@@ -1,5 +1,4 @@
 import type { CodeBatch } from '../../base/codes.ts'
-import { MismatchError } from '../../base/errors.ts'
 import type { Channel } from '../../base/model.ts'
 import { categoricalLogProb } from '../../heads/index.ts'
 import { planReadout, type Traced } from '../../nn/index.ts'
@@ -22,6 +21,7 @@ import {
 } from '../../tensor/index.ts'
 import type { ImageTokenizer } from '../../tokenizers/index.ts'
 import { valueCount } from './choose-codes.ts'
+import { fittingTokenizer } from './fit-tokenizer.ts'
 import type { IdsNetwork } from './ids-sampler.ts'
 
 /** Inputs of a network of ids: `values` `[batch, value, code]`, `label` `[batch]`. */
@@ -35,11 +35,8 @@ export function idsFeed({ data }: CodeBatch, labels: Int32Array) {
 }
 
 /** The vocabularies of a tokenizer whose values are ids. Throws MismatchError for another. */
-export function vocabularyOf({ unit, kind }: ImageTokenizer, system: string): readonly number[] {
-  if (unit.kind === 'ids') return unit.vocabulary
-  throw new MismatchError(`${system} predicts ids, and the tokenizer ${kind} gives vectors of ${unit.dimension}`, {
-    fix: 'take a tokenizer such as vq, fsq or bae',
-  })
+export function vocabularyOf(tokenizer: ImageTokenizer, system: string): readonly number[] {
+  return fittingTokenizer(system, tokenizer, { unit: 'ids' }).unit.vocabulary
 }
 
 /** Mean −log p of an id, in nats, over samples, values and codes, weighted as the plan has it. */

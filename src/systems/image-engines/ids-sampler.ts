@@ -10,6 +10,7 @@ import type { ImageSampler, SampleOptions, SampleRequest, SampleStep } from '../
 import { Arms, type LabelTraits } from './arms.ts'
 import { drawIds } from './draw-ids.ts'
 import { checkGiven, givenWhole } from './given-values.ts'
+import { atStep } from './named-place.ts'
 
 /**
  * A network that predicts ids group by group. Its inputs are `values`, int32 `[B, value, code]`, and `label`, int32 `[B]`; its readout has `logits`
@@ -23,7 +24,10 @@ export interface IdsNetwork extends PlanNetwork, LabelTraits {
 /** Options of one step, where they differ from those asked for. */
 export type StepOptions = (options: SampleOptions, step: number) => SampleOptions
 
-/** Draws ids in the order of a plan: raster, scales, diagonals. Where several channels predict a value, the mean of their logits counts. */
+/**
+ * Draws ids in the order of a plan: raster, scales, diagonals. Where several channels predict a value, the mean of their logits counts. Throws
+ * NonFiniteError naming the step.
+ */
 export class IdsSampler implements ImageSampler {
   readonly options = ['guidance', 'temperature', 'topK', 'topP'] as const
   readonly #network: IdsNetwork
@@ -66,8 +70,10 @@ export class IdsSampler implements ImageSampler {
       const { logits } = await this.#stepper.step(feeds, feed, { commit: commit.end > commit.start })
       if (!predicts({ predict })) continue
       const step = this.#steps.slice(0, k).filter(predicts).length
-      const guided = arms.combined(logits!, { step, steps }, 'logits')
-      this.#draw(guided, this.#steps[k]!, { values, known, rules: rules[step]!, rngs, greedy: options.temperature === 0 })
+      await atStep({ step, steps }, () => {
+        const guided = arms.combined(logits!, { step, steps }, 'logits')
+        this.#draw(guided, this.#steps[k]!, { values, known, rules: rules[step]!, rngs, greedy: options.temperature === 0 })
+      })
       const batch: CodeBatch = { kind: 'ids', vocabulary, layout, count: labels.length, data: values.slice() }
       yield { step: step + 1, steps, values: batch, known: known.slice() }
     }

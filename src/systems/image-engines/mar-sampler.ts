@@ -12,6 +12,7 @@ import { Arms, type LabelTraits, type StepPlace, twice } from './arms.ts'
 import { rowsOf } from './choose-codes.ts'
 import { givenWhole } from './given-values.ts'
 import { grouped, schedulesOf } from './inner-schedules.ts'
+import { atStep, named } from './named-place.ts'
 import { type PhaseSteps, phaseRng } from './phases.ts'
 import { Unmasking } from './unmasking.ts'
 
@@ -42,7 +43,7 @@ interface Chosen extends StepPlace {
 
 /**
  * Settles values in an order of each sample's own, as many at a step as a cosine says, each by a diffusion of its own. Li et al. 2024 (MAR),
- * arXiv:2406.11838; with steps of that diffusion that fall from step to step, Zhao et al. 2025 (DiSA).
+ * arXiv:2406.11838; with steps of that diffusion that fall from step to step, Zhao et al. 2025 (DiSA). Throws NonFiniteError naming the step.
  */
 export class MarSampler implements ImageSampler {
   readonly options = ['guidance', 'guidanceSpace', 'temperature', 'steps', 'innerSteps'] as const
@@ -76,17 +77,19 @@ export class MarSampler implements ImageSampler {
       request.signal?.throwIfAborted()
       const running = batch.running(step)
       const picks = running.flatMap((sample, row) => picksOf(batch, orders[sample]!, { sample, row, step }))
-      const all = await this.#hidden(batch, arms.only(running), running)
-      for (const [schedule, chosen] of grouped(picks, scheduleOf)) {
-        const rows = this.#rowsOf(all, running.length, chosen)
-        const hidden = space === 'hidden' ? arms.combined(rows, chosen, 'hidden') : rows
-        const guide = (said: Float32Array) => (space === 'hidden' ? said : arms.combined(said, chosen, 'eps'))
-        const vectors = await this.#diffuse(hidden, chosen, { request, schedule, guide })
-        for (const [i, { sample, value }] of chosen.entries()) {
-          batch.values.set(vectors.subarray(i * dimension, (i + 1) * dimension), (sample * batch.size + value) * dimension)
-          batch.settle(sample, value)
+      await atStep({ step, steps: batch.steps }, async () => {
+        const all = await this.#hidden(batch, arms.only(running), running)
+        for (const [schedule, chosen] of grouped(picks, scheduleOf)) {
+          const rows = this.#rowsOf(all, running.length, chosen)
+          const hidden = space === 'hidden' ? arms.combined(rows, chosen, 'hidden') : rows
+          const guide = (said: Float32Array) => (space === 'hidden' ? said : arms.combined(said, chosen, 'eps'))
+          const vectors = await named('diffusion', () => this.#diffuse(hidden, chosen, { request, schedule, guide }))
+          for (const [i, { sample, value }] of chosen.entries()) {
+            batch.values.set(vectors.subarray(i * dimension, (i + 1) * dimension), (sample * batch.size + value) * dimension)
+            batch.settle(sample, value)
+          }
         }
-      }
+      })
       yield batch.report(step)
     }
   }

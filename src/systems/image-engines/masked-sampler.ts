@@ -10,6 +10,7 @@ import type { ImageSampler, SampleOptions, SampleRequest, SampleStep } from '../
 import { Arms, type LabelTraits, type StepPlace } from './arms.ts'
 import { drawIds } from './draw-ids.ts'
 import { givenWhole } from './given-values.ts'
+import { atStep } from './named-place.ts'
 import { Unmasking } from './unmasking.ts'
 
 /** A network that says all ids from those that are known. */
@@ -24,7 +25,7 @@ export interface MaskedIdsNetwork extends LabelTraits {
 
 /**
  * Draws all masked ids at once, keeps the surest, masks the others again, and so on until nothing is masked. MaskGIT, arXiv:2202.04200. With
- * `selection: 'random'` any are kept.
+ * `selection: 'random'` any are kept. Throws NonFiniteError naming the step.
  */
 export class MaskedSampler implements ImageSampler {
   readonly options = ['guidance', 'temperature', 'topK', 'topP', 'steps', 'selection', 'choiceTemperature'] as const
@@ -55,12 +56,14 @@ export class MaskedSampler implements ImageSampler {
       signal?.throwIfAborted()
       const running = batch.running(step)
       const places = running.map((sample) => batch.placeOf(sample, step))
-      const logits = await this.#said(batch, arms.only(running), running, places)
-      const size = logits.length / running.length
-      for (const [row, sample] of running.entries()) {
-        const own = { sample, rng: rngs[sample]!, logits: logits.subarray(row * size, (row + 1) * size), ...places[row]! }
-        this.#settle(batch, { ...drawing, ...own })
-      }
+      await atStep({ step, steps: batch.steps }, async () => {
+        const logits = await this.#said(batch, arms.only(running), running, places)
+        const size = logits.length / running.length
+        for (const [row, sample] of running.entries()) {
+          const own = { sample, rng: rngs[sample]!, logits: logits.subarray(row * size, (row + 1) * size), ...places[row]! }
+          this.#settle(batch, { ...drawing, ...own })
+        }
+      })
       yield batch.report(step)
     }
   }
@@ -124,8 +127,16 @@ interface Drawing extends StepPlace {
   readonly choiceTemperature: NonNullable<SampleOptions['choiceTemperature']>
 }
 
-/** Throws OptionError on noise for a choice that needs none. */
-function choiceOf({ selection = 'confidence', choiceTemperature }: SampleOptions) {
+/** Throws OptionError on noise for a choice that needs none, and on how to choose where nothing is chosen. */
+function choiceOf({ selection = 'confidence', choiceTemperature, steps }: SampleOptions) {
+  const single = [steps].flat().every((count) => count === 1)
+  if (single && (selection === 'random' || choiceTemperature !== undefined))
+    throw new OptionError(
+      `${choiceTemperature === undefined ? 'selection' : 'choiceTemperature'} in a single step, which keeps all that it draws`,
+      {
+        fix: 'ask for more steps, or leave it out',
+      },
+    )
   if (selection === 'random' && choiceTemperature !== undefined)
     throw new OptionError("choiceTemperature with selection 'random'", { expected: "selection 'confidence'" })
   return { selection, choiceTemperature: choiceTemperature ?? 2 }

@@ -38,6 +38,7 @@ import {
 import type { ImageContext, ImageNetwork } from '../image-system.ts'
 import { count, layerCount, share } from '../read-config.ts'
 import type { LabelTraits } from './arms.ts'
+import { planFor } from './fit-tokenizer.ts'
 import { gridAxes } from './grid-axes.ts'
 import { NoisySampler } from './noisy-sampler.ts'
 import { swigluWidth } from './token-network.ts'
@@ -72,11 +73,13 @@ export class NoisyNetwork implements ImageNetwork, LabelTraits, VectorTraits {
   readonly classes: number
   readonly labelDrop: number
 
+  /** Throws MismatchError when the tokenizer gives no vectors, or they cannot be divided so. */
   constructor(order: CellOptions, { width, layers, heads, labelDrop }: NoisyOptions, { tokenizer, classes }: ImageContext) {
-    const { layout, dimension } = vectorTraits(tokenizer, 'a network of noisy values')
+    const divided = order.unit === 'cell' || order.unit === 'subsample'
+    const { layout, dimension } = vectorTraits(tokenizer, 'xar', divided ? 'one' : undefined)
     this.layout = layout
     this.dimension = dimension
-    this.plan = cells(order).plan(layout)
+    this.plan = planFor('xar', cells(order), tokenizer)
     this.classes = classes
     this.labelDrop = labelDrop
     this.input = new Linear(dimension, width, { weight: normal(1 / Math.sqrt(dimension)), bias: zeros })

@@ -1,6 +1,5 @@
 import * as v from 'valibot'
 import type { CodeBatch } from '../../base/codes.ts'
-import { MismatchError } from '../../base/errors.ts'
 import type { Layout, Plan } from '../../base/model.ts'
 import type { Rng } from '../../base/rng.ts'
 import { type MultiCategoricalHead, multiCategoricalHead } from '../../heads/index.ts'
@@ -24,6 +23,7 @@ import { add, type FeedValue, type Inputs, parameter, type Tensor, unsqueeze, ty
 import type { ImageTokenizer } from '../../tokenizers/index.ts'
 import type { ImageContext, ImageNetwork, ImageSampler } from '../image-system.ts'
 import { count, layerCount, share } from '../read-config.ts'
+import { fittingTokenizer } from './fit-tokenizer.ts'
 import { idsFeed, idsInputs, idsLogProb, idsLoss, vocabularyOf } from './ids-network.ts'
 import { type IdsNetwork, IdsSampler } from './ids-sampler.ts'
 import type { ScalePlaces } from './scale-places.ts'
@@ -55,14 +55,9 @@ export interface ScaleModules {
   readonly head: MultiCategoricalHead
 }
 
-/** The tokenizer of a context. Throws MismatchError when it has one part only, or parts that carry nothing. */
-export function scaleTokenizer({ tokenizer }: ImageContext, system: string): ScaleTokenizer {
-  if (tokenizer.layout.parts.length > 1 && tokenizer.carry !== undefined) return tokenizer as ScaleTokenizer
-  const found = tokenizer.layout.parts.length > 1 ? 'has parts that tell later ones nothing' : 'has one'
-  throw new MismatchError(`${system} predicts scale after scale, and the tokenizer ${tokenizer.kind} ${found}`, {
-    expected: 'a tokenizer of several scales',
-    fix: 'take one such as multiScale',
-  })
+/** The tokenizer of a context. Throws MismatchError when it gives no ids, has one part only, or parts that carry nothing or something else. */
+export function scaleTokenizer({ tokenizer }: ImageContext, system: string, carry?: 'band'): ScaleTokenizer {
+  return fittingTokenizer(system, tokenizer, { unit: 'ids', parts: 'carried', ...(carry && { carry }) })
 }
 
 /** New modules for a tokenizer. Throws MismatchError when its values are no ids, OptionError on sizes that do not fit. */

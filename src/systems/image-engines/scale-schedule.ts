@@ -1,3 +1,4 @@
+import { countValues } from '../../base/codes.ts'
 import { MismatchError, OptionError } from '../../base/errors.ts'
 import type { Layout } from '../../base/model.ts'
 import type { Rng } from '../../base/rng.ts'
@@ -16,11 +17,29 @@ export function gridsOf({ parts }: Layout): ScaleSize[] {
 }
 
 /**
- * The scales that sampling runs on, given what a tokenizer's layout has. Throws OptionError unless they grow and end at the size that is asked for.
+ * Most values of a schedule that training had not. Every value attends to all of coarser scales and of its own, so time and memory grow with the square:
+ * on one core a network of 4 layers took some minutes and 9 GB for 15,870, so sizes much beyond would neither answer nor fail.
+ */
+const mostValues = 2 ** 14
+
+/**
+ * The scales that sampling runs on, given what a tokenizer's layout has. Throws OptionError unless they grow, end at the size that is asked for, and have
+ * 16,384 values in all at most, or as many as the layout has.
  * @example
  * scheduleOf({ parts: [{ shape: [8, 8] }] }, { schedule: [1, 4, 8], size: [8, 10] }) // [1, 1], [4, 5], [8, 10]
  */
-export function scheduleOf(layout: Layout, { schedule, size }: Pick<SampleOptions, 'schedule' | 'size'>): ScaleSize[] {
+export function scheduleOf(layout: Layout, asked: Pick<SampleOptions, 'schedule' | 'size'>): ScaleSize[] {
+  const scales = scalesOf(layout, asked)
+  const values = scales.reduce((sum, [height, width]) => sum + height * width, 0)
+  const most = Math.max(mostValues, countValues(layout))
+  if (values <= most) return scales
+  throw new OptionError(`${values} values on scales up to ${scales.at(-1)!.join('×')}`, {
+    expected: `at most ${most}`,
+    fix: asked.schedule === undefined ? 'ask for a smaller size' : 'ask for fewer or smaller scales',
+  })
+}
+
+function scalesOf(layout: Layout, { schedule, size }: Pick<SampleOptions, 'schedule' | 'size'>): ScaleSize[] {
   const own = gridsOf(layout)
   const last = size ?? own.at(-1)!
   if (schedule === undefined) return stretched(own, last)

@@ -20,6 +20,7 @@ import type { Device } from '../../platform/index.ts'
 import { concat, type Inputs, type Tensor, unsqueeze } from '../../tensor/index.ts'
 import type { ImageContext, ImageNetwork } from '../image-system.ts'
 import { count, layerCount, share } from '../read-config.ts'
+import { planFor } from './fit-tokenizer.ts'
 import { idsFeed, idsInputs, idsLogProb, idsLoss, vocabularyOf } from './ids-network.ts'
 import { type IdsNetwork, IdsSampler } from './ids-sampler.ts'
 
@@ -52,10 +53,16 @@ export class TokenNetwork implements IdsNetwork, ImageNetwork {
   readonly classes: number
   readonly labelDrop: number
 
-  constructor(order: Order, { width, layers, heads, labelDrop }: TokenOptions, { tokenizer, classes }: ImageContext) {
+  /** Throws MismatchError when the tokenizer gives no ids, or the order cannot lay them out. */
+  constructor(
+    system: string,
+    order: Order,
+    { width, layers, heads, labelDrop }: TokenOptions,
+    { tokenizer, classes }: ImageContext,
+  ) {
     this.layout = tokenizer.layout
-    this.plan = order.plan(tokenizer.layout)
-    this.vocabulary = vocabularyOf(tokenizer, order.name)
+    this.vocabulary = vocabularyOf(tokenizer, system)
+    this.plan = planFor(system, order, tokenizer)
     this.classes = classes
     this.labelDrop = labelDrop
     this.codes = new CodeEmbedding(this.vocabulary, width)

@@ -1,7 +1,8 @@
 import { type CodeBatch, countValues } from '../../base/codes.ts'
-import { DataError, MismatchError } from '../../base/errors.ts'
+import { DataError } from '../../base/errors.ts'
 import type { Layout } from '../../base/model.ts'
 import type { ImageTokenizer } from '../../tokenizers/index.ts'
+import { fittingTokenizer, type TokenizerNeeds } from './fit-tokenizer.ts'
 
 /** What a network's values are: vectors on a layout. */
 export interface VectorTraits {
@@ -9,12 +10,10 @@ export interface VectorTraits {
   readonly dimension: number
 }
 
-/** Layout and dimension of a tokenizer whose values are vectors. Throws MismatchError for another. */
-export function vectorTraits({ unit, layout, kind }: ImageTokenizer, system: string): VectorTraits {
-  if (unit.kind === 'vectors') return { layout, dimension: unit.dimension }
-  throw new MismatchError(`${system} predicts vectors, and the tokenizer ${kind} gives ids`, {
-    fix: 'take a tokenizer such as vae or patches',
-  })
+/** Layout and dimension of a tokenizer whose values are vectors. Throws MismatchError for another, or one of other parts. */
+export function vectorTraits(tokenizer: ImageTokenizer, system: string, parts?: TokenizerNeeds['parts']): VectorTraits {
+  const { layout, unit } = fittingTokenizer(system, tokenizer, { unit: 'vectors', ...(parts && { parts }) })
+  return { layout, dimension: unit.dimension }
 }
 
 /** Values `[count, value, number]` as codes. */

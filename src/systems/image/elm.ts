@@ -25,7 +25,7 @@ const elm: ImageSystem<ElmOptions> = {
   readOptions: (value) => parseConfig(schema, value, 'elm'),
   build: (options, context) =>
     options.modeling === 'ar'
-      ? new TokenNetwork(raster(), options, context)
+      ? new TokenNetwork('elm', raster(), options, context)
       : new MaskedNetwork('elm', { ...options, rateCondition: false, compress: 1 }, context),
 }
 

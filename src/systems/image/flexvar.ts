@@ -1,5 +1,5 @@
 import { FlexibleScaleNetwork, flexibleTokenizer } from '../image-engines/flexible-scale-network.ts'
-import { type ScaleOptions, scaleModules, scaleSchema, scaleTokenizer } from '../image-engines/scale-network.ts'
+import { type ScaleOptions, scaleModules, scaleSchema } from '../image-engines/scale-network.ts'
 import { ResizedPlaces } from '../image-engines/scale-places.ts'
 import type { ImageSystem } from '../image-system.ts'
 import { parseConfig } from '../read-config.ts'
@@ -18,7 +18,7 @@ const flexvar: ImageSystem<ScaleOptions> = {
   },
   readOptions: (value) => parseConfig(scaleSchema, value, 'flexvar'),
   build(options, context) {
-    const tokenizer = flexibleTokenizer(scaleTokenizer(context, 'flexvar'), 'flexvar')
+    const tokenizer = flexibleTokenizer(context, 'flexvar')
     const modules = scaleModules(options, context, new ResizedPlaces(options.width))
     return new FlexibleScaleNetwork(modules, tokenizer, { classes: context.classes, labelDrop: options.labelDrop })
   },

@@ -1,7 +1,8 @@
 import * as v from 'valibot'
 import { countValues } from '../../base/codes.ts'
-import { MismatchError, OptionError } from '../../base/errors.ts'
+import { OptionError } from '../../base/errors.ts'
 import { mostlyMasked } from '../../orders/index.ts'
+import { fittingTokenizer } from '../image-engines/fit-tokenizer.ts'
 import { MarNetwork, marSchema } from '../image-engines/mar-network.ts'
 import type { Phase } from '../image-engines/phases.ts'
 import type { ImageContext, ImageSystem } from '../image-system.ts'
@@ -16,12 +17,8 @@ const schema = v.strictObject({
 export type HimarOptions = v.InferOutput<typeof schema>
 
 /** The pivots, mostly masked, then the dense grid, masked by a cosine. Throws MismatchError without two scales, OptionError on too many iterations. */
-function phasesOf({ iterations, leastMasked }: HimarOptions, { tokenizer: { layout, kind } }: ImageContext): Phase[] {
-  if (layout.parts.length !== 2) {
-    throw new MismatchError(`himar takes two scales, and the tokenizer ${kind} has ${layout.parts.length}`, {
-      fix: 'take a pyramid of two: a small grid of pivots, and the full one',
-    })
-  }
+function phasesOf({ iterations, leastMasked }: HimarOptions, { tokenizer }: ImageContext): Phase[] {
+  const { layout } = fittingTokenizer('himar', tokenizer, { unit: 'vectors', parts: 'two' })
   const [pivots, dense] = layout.parts.map((part) => countValues({ parts: [part] })) as [number, number]
   if (iterations[0] > pivots || iterations[1] > dense)
     throw new OptionError(`iterations ${iterations.join(', ')}`, {

@@ -1,4 +1,5 @@
 import { neighbours } from '../../orders/index.ts'
+import { fittingTokenizer } from '../image-engines/fit-tokenizer.ts'
 import { TokenNetwork, type TokenOptions, tokenSchema } from '../image-engines/token-network.ts'
 import type { ImageSystem } from '../image-system.ts'
 import { parseConfig } from '../read-config.ts'
@@ -16,7 +17,10 @@ const nar: ImageSystem<TokenOptions> = {
     small: { width: 192, layers: 6, heads: 6, labelDrop: 0.1 },
   },
   readOptions: (value) => parseConfig(tokenSchema, value, 'nar'),
-  build: (options, context) => new TokenNetwork(neighbours(), options, context),
+  build: (options, context) => {
+    fittingTokenizer('nar', context.tokenizer, { unit: 'ids', parts: 'one' })
+    return new TokenNetwork('nar', neighbours(), options, context)
+  },
 }
 
 export default nar

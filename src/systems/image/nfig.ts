@@ -1,4 +1,3 @@
-import { MismatchError } from '../../base/errors.ts'
 import { ScaleNetwork, type ScaleOptions, scaleModules, scaleSchema, scaleTokenizer } from '../image-engines/scale-network.ts'
 import { LearnedPlaces } from '../image-engines/scale-places.ts'
 import type { ImageSystem } from '../image-system.ts'
@@ -15,15 +14,7 @@ const nfig: ImageSystem<ScaleOptions> = {
   },
   readOptions: (value) => parseConfig(scaleSchema, value, 'nfig'),
   build(options, context) {
-    const tokenizer = scaleTokenizer(context, 'nfig')
-    if (tokenizer.carryKind !== 'band') {
-      throw new MismatchError(
-        `nfig predicts bands of frequencies, and the tokenizer ${tokenizer.kind} carries ${tokenizer.carryKind}`,
-        {
-          fix: "take a tokenizer with the carry 'band'",
-        },
-      )
-    }
+    const tokenizer = scaleTokenizer(context, 'nfig', 'band')
     const modules = scaleModules(options, context, new LearnedPlaces(tokenizer.layout, options.width))
     return new ScaleNetwork(modules, tokenizer, { classes: context.classes, labelDrop: options.labelDrop })
   },

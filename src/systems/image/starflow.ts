@@ -1,6 +1,6 @@
 import * as v from 'valibot'
 import type { CodeBatch } from '../../base/codes.ts'
-import { MismatchError, OptionError } from '../../base/errors.ts'
+import { OptionError } from '../../base/errors.ts'
 import type { Layout } from '../../base/model.ts'
 import { positive } from '../../base/options.ts'
 import type { Rng } from '../../base/rng.ts'
@@ -10,6 +10,7 @@ import { divide, float32, int32, mean, multiply, subtract, type Tensor } from '.
 import type { ImageTokenizer } from '../../tokenizers/index.ts'
 import { FlowSampler } from '../image-engines/flow/flow-sampler.ts'
 import { FlowStack } from '../image-engines/flow/flow-stack.ts'
+import { vectorTraits } from '../image-engines/vectors.ts'
 import type { ImageNetwork, ImageSystem } from '../image-system.ts'
 import { count, layerCount, parseConfig } from '../read-config.ts'
 
@@ -68,15 +69,15 @@ class FlowNetwork implements ImageNetwork {
   readonly #noise: StarflowOptions['noise']
   readonly #layout: Layout
 
-  constructor({ labelDrop, noise, ...options }: StarflowOptions, { unit, layout, kind }: ImageTokenizer, classes: number) {
-    if (unit.kind !== 'vectors' || layout.parts.length !== 1)
-      throw new MismatchError(`a tokenizer of ${unit.kind} in ${layout.parts.length} parts`, { expected: 'vectors in one part' })
+  constructor({ labelDrop, noise, ...options }: StarflowOptions, tokenizer: ImageTokenizer, classes: number) {
+    const { layout, dimension } = vectorTraits(tokenizer, 'starflow', 'one')
+    const { kind } = tokenizer
     if (noise === 'uniform' && kind !== 'patches')
       throw new OptionError(`uniform noise for the values of the tokenizer '${kind}'`, {
         expected: "pixels, as 'patches' gives them",
         fix: 'use noise: { gaussian: 0.3 }',
       })
-    this.flow = new FlowStack({ ...options, layout, dimension: unit.dimension, classes })
+    this.flow = new FlowStack({ ...options, layout, dimension, classes })
     this.classes = classes
     this.labelDrop = classes === 0 ? 0 : labelDrop
     this.#noise = noise

@@ -10,6 +10,7 @@ import { GridTokenizer } from './grid-tokenizer.ts'
 import type { ImageTokenizer, ImageTokenizerFile } from './image-tokenizer.ts'
 import { gridSizes, MultiScaleTokenizer } from './multi-scale.ts'
 import { PatchTokenizer } from './patches.ts'
+import { pictureSize } from './picture-size.ts'
 import { PyramidTokenizer } from './pyramid.ts'
 import { ScalarQuantizer } from './scalar-quantizer.ts'
 import { type CarryKind, carryKinds } from './scale-carry.ts'
@@ -25,9 +26,8 @@ export interface ImageNetworkOptions {
   readonly downsample?: 2 | 4 | 8
 }
 
-const pictureEntry = v.strictObject({ channels: wholeNumber(1, 4), height: wholeNumber(1, 4096), width: wholeNumber(1, 4096) })
 const networkEntries = {
-  picture: pictureEntry,
+  picture: pictureSize(),
   width: v.optional(wholeNumber(1, 4096), 32),
   downsample: v.optional(v.picklist([2, 4, 8]), 4),
 }
@@ -158,12 +158,12 @@ export interface PatchesOptions {
   readonly size: number
 }
 
-const patchesSchema = v.strictObject({ picture: pictureEntry, size: side })
+const patchesSchema = v.strictObject({ picture: pictureSize(), size: side })
 
 /** The pixels themselves, patch by patch; nothing is trained. Throws OptionError. */
 export function patches(options: PatchesOptions): ImageTokenizer {
-  checkOptions(patchesSchema, options, 'patches')
-  return new PatchTokenizer(options.picture, options.size)
+  const { picture, size } = completed(patchesSchema, options, 'patches')
+  return new PatchTokenizer(picture, size)
 }
 
 export interface PyramidOptions {

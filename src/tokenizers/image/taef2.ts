@@ -7,6 +7,7 @@ import { readSafetensors } from '../../formats/index.ts'
 import { Conv2d, freeze, GroupNorm, loadWeights, upsample2d } from '../../nn/index.ts'
 import { add, divide, multiply, relu, subtract, type Tensor, tanh, unsqueeze } from '../../tensor/index.ts'
 import type { ImageTokenizer, ImageTokenizerFile } from './image-tokenizer.ts'
+import { pictureSize } from './picture-size.ts'
 import { type GridSize, oneGrid, shrunkGrid, toGrid, toVectors } from './value-grid.ts'
 
 /** A step of a network: a layer with weights, or a plain function. */
@@ -30,8 +31,8 @@ export interface Taef2Options {
 
 const side = v.pipe(wholeNumber(downsample, 2 ** 14), v.multipleOf(downsample))
 const optionsSchema = v.strictObject({
-  picture: v.strictObject({ channels: v.literal(3), height: side, width: side }),
-  scale: v.optional(positive),
+  picture: pictureSize(v.literal(3), side),
+  scale: v.optional(positive, deviation),
 })
 
 /**
@@ -40,7 +41,7 @@ const optionsSchema = v.strictObject({
  */
 export function taef2(options: Taef2Options): ImageTokenizer {
   checkOptions(optionsSchema, options, 'taef2')
-  return new Taef2(options)
+  return new Taef2(v.parse(optionsSchema, options))
 }
 
 export interface Taef2Files {
@@ -53,7 +54,7 @@ export interface Taef2Files {
 /** `taef2` with the published weights. Throws OptionError, FormatError on broken files, MismatchError on files of another network. */
 export async function loadTaef2({ encoder, decoder }: Taef2Files, options: Taef2Options): Promise<ImageTokenizer> {
   checkOptions(optionsSchema, options, 'taef2')
-  const tokenizer = new Taef2(options)
+  const tokenizer = new Taef2(v.parse(optionsSchema, options))
   const halves = [readSafetensors(encoder), readSafetensors(decoder)]
   await loadWeights(tokenizer.encoder, halves[0]!.tensors)
   await loadWeights(tokenizer.decoder, halves[1]!.tensors)
@@ -72,8 +73,8 @@ class Taef2 implements ImageTokenizer {
   readonly #grid: GridSize
   readonly #scale: number
 
-  constructor({ picture, scale = deviation }: Taef2Options) {
-    this.picture = { ...picture }
+  constructor({ picture, scale }: Required<Taef2Options>) {
+    this.picture = picture
     this.#grid = shrunkGrid(picture, downsample, 'downsample')
     this.layout = oneGrid(this.#grid)
     this.#scale = scale

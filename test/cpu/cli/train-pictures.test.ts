@@ -101,6 +101,7 @@ test.each([
   ['an unknown tokenizer', 'var', () => ['--data', at('nowhere'), '--tokenizer', 'vqq'], "there is no tokenizer of pictures 'vqq'"],
   ['a carry that is none', 'var', () => ['--data', at('nowhere'), '--tokenizer', 'multi-scale:late'], 'residual, latest or band'],
   ['no number of codes', 'elm', () => ['--data', at('nowhere'), '--tokenizer', 'vq:many'], 'a whole number'],
+  ['levels that are no numbers', 'elm', () => ['--data', at('nowhere'), '--tokenizer', 'fsq:8,'], 'a whole number'],
   ['too few codes', 'elm', () => ['--data', at('nowhere'), '--tokenizer', 'vq:0'], 'codes'],
   ['a tokenizer for other systems', 'var', () => ['--data', at('nowhere'), '--tokenizer', 'vq'], 'var predicts scale after scale'],
   ['a folder of something else', 'elm', () => ['--data', at('nowhere'), '--tokenizer', at('bars')], 'tokenizer'],
@@ -113,6 +114,30 @@ test.each([
   expect(stderr).toContain(problem)
   expect(existsSync(at('none'))).toBe(false)
   expect(existsSync(at('none-checkpoints'))).toBe(false)
+})
+
+test.each([
+  ['fsq', 240],
+  ['fsq:4,3,2', 24],
+])('--tokenizer %s has %d ids', async (path, ids) => {
+  const { tokenizer } = await (await namedTokenizer({ path }, 'elm')).open({ channels: 1, height: 8, width: 8 }, 1)
+  expect(tokenizer).toMatchObject({ kind: 'fsq', unit: { kind: 'ids', vocabulary: [ids] } })
+})
+
+test.each(['elm', 'nar', 'maskgit'])('%s takes fsq', async (id) => {
+  const { examples } = await namedTokenizer({ path: 'fsq' }, id)
+  const system = await loadImageSystem(id)
+  const options = system.readOptions(system.presets.tiny)
+  expect(system.build(options, { tokenizer: examples[0]!(), classes: 1 }).classes).toBe(1)
+})
+
+test('--help names every tokenizer of pictures, with the pivots of Hi-MAR', async () => {
+  const refused = namedTokenizer({ path: 'none-such' }, 'elm')
+  const { message } = (await refused.catch((error: unknown) => error)) as Error
+  const names = /one of ([\w, -]+), or the folder/.exec(message)![1]!.split(', ')
+  expect(names).toEqual(expect.arrayContaining(['fsq', 'pivots']))
+  const help = (await runCli(['train', '--help'])).stdout.replace(/\s+/g, ' ')
+  for (const name of names) expect(help).toContain(` ${name}[:`)
 })
 
 test('every system has a tokenizer that it is trained with unless told otherwise', () => {

@@ -84,6 +84,7 @@ describe('a classifier', () => {
     const wide = { ...pictures, width: 3, height: 27 }
     await expect(classify(classifier, wide, { device })).rejects.toThrow(/\[1, 27, 3\]; expected \[1, 9, 9\]/)
     await expect(classify(classifier, { ...pictures, count: 0 }, { device })).rejects.toThrow(/no pictures/)
+    await expect(classify(classifier, { ...pictures, count: 5 }, { device })).rejects.toThrow(/\[5, 1, 9, 9\] of 324 pixels/)
     await expect(classify(classifier, pictures, { device, batch: 0 })).rejects.toThrow(/batch is 0/)
     const task = (changes: Partial<LabelledPictures>) => () =>
       classifierTask(classifier, { ...pictures, ...changes }, { batch: 2, seed: 1 })

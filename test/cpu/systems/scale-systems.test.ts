@@ -1,15 +1,17 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { MismatchError, OptionError } from '../../../src/base/errors.ts'
+import { MismatchError, NonFiniteError, OptionError } from '../../../src/base/errors.ts'
 import { createRng } from '../../../src/base/rng.ts'
 import { planReadout } from '../../../src/nn/index.ts'
 import { type Device, openDevice } from '../../../src/platform/index.ts'
 import { generateCodes, generateImages } from '../../../src/systems/generate-images.ts'
 import { decodeCodes } from '../../../src/systems/image-coder.ts'
 import type { FlexibleScaleNetwork } from '../../../src/systems/image-engines/flexible-scale-network.ts'
+import type { LearnedPlaces } from '../../../src/systems/image-engines/scale-places.ts'
 import { createImageModel, type ImageModel } from '../../../src/systems/image-model.ts'
 import { loadImageSystem } from '../../../src/systems/image-registry.ts'
 import { compile } from '../../../src/tensor/index.ts'
 import type { ImageTokenizer } from '../../../src/tokenizers/index.ts'
+import { toyPyramid } from '../../contracts/toy-patches.ts'
 import { ThresholdTokenizer } from '../../contracts/toy-pictures.ts'
 import { ShadesTokenizer } from '../../contracts/toy-scales.ts'
 
@@ -44,10 +46,32 @@ async function open(id: string, tokenizer: ImageTokenizer): Promise<ImageModel> 
   return model
 }
 
+it('names the step at which numbers are not finite', async () => {
+  await using model = await open('var', new ShadesTokenizer(doubling))
+  const { slots } = (model.network as unknown as { places: LearnedPlaces }).places
+  // The last scale has 16 of the 21 slots.
+  await slots.write(Float32Array.from({ length: 21 * options.width }, (_, i) => (i < 5 * options.width ? 0 : Number.NaN)))
+  const failed = generateCodes(model, { seed: 1 })
+  await expect(failed).rejects.toThrow(NonFiniteError)
+  await expect(failed).rejects.toThrow(/^step 3 of 3: .*logit NaN/)
+})
+
+it('refuses sizes with more values than can be generated', async () => {
+  await using model = await open('flexvar', new ShadesTokenizer(doubling, 'latest'))
+  const failed = generateCodes(model, { seed: 1, size: [1024, 1024] })
+  await expect(failed).rejects.toThrow(OptionError)
+  await expect(failed).rejects.toThrow(/values on scales up to 1024×1024; expected at most 16384; ask for a smaller size/)
+})
+
 describe('tokenizers that do not fit', () => {
   it.each([
     ['var', new ThresholdTokenizer(), /var predicts scale after scale, and the tokenizer threshold has one/],
-    ['nfig', new ShadesTokenizer(doubling), /carries residual/],
+    [
+      'nfig',
+      new ShadesTokenizer(doubling),
+      /nfig predicts bands of frequencies, and the tokenizer shades carries residual.*with the carry 'band'/,
+    ],
+    ['var', toyPyramid(), /var predicts ids, and the tokenizer pyramid gives vectors of 1; take .* multi-scale/],
     ['flexvar', new ShadesTokenizer(doubling), /predicts whole pictures, and the tokenizer shades carries residual/],
     ['flexvar', new ShadesTokenizer([[4, 4]], 'latest'), /has one/],
   ])('%s refuses', async (id, tokenizer, message) => {

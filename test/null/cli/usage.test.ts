@@ -57,6 +57,12 @@ test.each([
   ['a schedule of no guidance', ['generate', 'm', '--guidance-schedule', 'linear'], /'--guidance-schedule' needs '--guidance'/],
   ['a part of no picture', ['generate', 'm', '--keep', '0,0,4,4'], /'--keep' needs '--image'/],
   ['a picture of which nothing stays', ['generate', 'm', '--image', 'a.png'], /'--image' needs '--keep or --kept-scales'/],
+  [
+    'fewer pictures than classes',
+    ['generate', 'm', '--class', '3', '4', '5', '--n', '2'],
+    /'--n' of 2 is fewer than the 3 classes/,
+  ],
+  ['a solver of no flow', ['generate', 'm', '--method', 'ddpm'], /Allowed choices are euler, heun, ab2/],
   ['an empty area', ['generate', 'm', '--image', 'a.png', '--keep', '0,0,0,4'], /a height and width above 0/],
   ['scales that are no numbers', ['generate', 'm', '--schedule', '1,two'], /'--schedule <scales>' argument '1,two' is invalid/],
 ])('%s is wrong usage', async (_name, args, message) => {

@@ -59,6 +59,17 @@ test.each([
   await expect(reading).rejects.toThrow(problem)
 })
 
+test.each(['images', 'labels'] as const)('names the file of %s that is not as long as its header says', async (part) => {
+  const folder = await folderOf({
+    images: idxFile([3, 2, 4], pixels).slice(0, part === 'images' ? -1 : undefined),
+    labels: idxFile([3], Uint8Array.of(2, 0, 1)).slice(0, part === 'labels' ? -1 : undefined),
+  })
+  const [images, labels] = [join(folder, 'images'), join(folder, 'labels')]
+  const reading = readIdxPictures({ images, labels })
+  await expect(reading).rejects.toThrow(FormatError)
+  await expect(reading).rejects.toThrow(`cannot read '${join(folder, part)}': idx: `)
+})
+
 test('refuses pictures that become too long, and unknown options', async () => {
   const folder = await folderOf({ blank: gzipSync(idxFile([100, 10, 10], new Uint8Array(10_000))) })
   await expect(readIdxPictures({ images: join(folder, 'blank'), maxBytes: 9999 })).rejects.toThrow(FormatError)

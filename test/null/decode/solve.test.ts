@@ -28,6 +28,13 @@ async function errorOf(method: SolveMethod, times: readonly number[]): Promise<n
   return Math.max(...exact(times.at(-1)!).map((x, i) => Math.abs(x - values[i]!)))
 }
 
+describe('evenTimes', () => {
+  it.each([0, 1.5, 10_001, 1e10, Number.NaN])('refuses %d steps', (steps) => {
+    expect(() => evenTimes(steps, 1, 0)).toThrow(OptionError)
+    expect(evenTimes(10_000, 1, 0)).toHaveLength(10_001)
+  })
+})
+
 describe('solve, differential equations', () => {
   it.each(
     odes.flatMap(([method, order]) => [

@@ -95,6 +95,20 @@ describe('refuses', () => {
     await expect(decoding).rejects.toThrow(problem)
   })
 
+  test('noise after the header: what the library says of its variables is the cause alone', async () => {
+    const noise = Uint8Array.from({ length: grey.length - scan - 12 }, (_, i) => ((i * 151) % 254) + 1)
+    const files = [
+      Uint8Array.from([...grey.subarray(0, at + 13), ...grey.subarray(scan)]),
+      Uint8Array.from([...grey.subarray(0, scan + 10), ...noise, 0xff, 0xd9]),
+    ]
+    for (const bytes of files) {
+      const error = await decodePicture(bytes).catch((problem: unknown) => problem)
+      expect(error).toBeInstanceOf(FormatError)
+      expect((error as FormatError).message).toBe('JPEG: the file is corrupt')
+      expect((error as FormatError).cause).toBeDefined()
+    }
+  })
+
   test('more pixels than the limit', async () => {
     await expect(decodePicture(grey, { limits: { maxPixels: 566 } })).rejects.toThrow('at most 566 pixels')
     expect((await decodePicture(grey, { limits: { maxPixels: 567 } })).count).toBe(1)

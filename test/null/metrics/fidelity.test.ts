@@ -1,5 +1,6 @@
 import { ssim } from 'ssim.js'
 import { describe, expect, it } from 'vitest'
+import { ShapeError } from '../../../src/base/errors.ts'
 import type { Pictures } from '../../../src/base/pictures.ts'
 import { createRng } from '../../../src/base/rng.ts'
 import { peakSignalToNoise, structuralSimilarity } from '../../../src/metrics/index.ts'
@@ -44,6 +45,9 @@ describe('the peak signal-to-noise ratio', () => {
     expect(() => peakSignalToNoise(flat(0), waves(1, 1, 13, 16))).toThrow(/same sizes/)
     const none = pictures(0, 1, 4, 4, () => 0)
     expect(() => peakSignalToNoise(none, none)).toThrow(/no pictures/)
+    const torn = { ...flat(0), pixels: new Uint8Array(16 * 13 - 1) }
+    expect(() => peakSignalToNoise(flat(0), torn)).toThrow(ShapeError)
+    expect(() => structuralSimilarity(torn, flat(0))).toThrow(/of 207 pixels/)
   })
 })
 

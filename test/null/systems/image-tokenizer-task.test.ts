@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { DataError, MismatchError, OptionError } from '../../../src/base/errors.ts'
+import { DataError, MismatchError, OptionError, ShapeError } from '../../../src/base/errors.ts'
 import { type Pictures, pictureValues } from '../../../src/base/pictures.ts'
 import { horizontalFlip } from '../../../src/data/index.ts'
 import { type ImageTokenizerTaskOptions, imageTokenizerTask } from '../../../src/systems/index.ts'
@@ -75,6 +75,9 @@ describe('imageTokenizerTask', () => {
     expect(() => imageTokenizerTask(tokenizer, { ...options, pictures: small })).toThrow(MismatchError)
     expect(() => imageTokenizerTask(tokenizer, { ...options, validation: small })).toThrow(MismatchError)
     expect(() => imageTokenizerTask(tokenizer, { ...options, pictures: { ...pictures, count: 0 } })).toThrow(DataError)
+    const torn = { ...pictures, pixels: pictures.pixels.subarray(1) }
+    expect(() => imageTokenizerTask(tokenizer, { ...options, pictures: torn })).toThrow(ShapeError)
+    expect(() => imageTokenizerTask(tokenizer, { ...options, validation: torn })).toThrow('[6, 1, 4, 4] of 95 pixels')
     expect(() => imageTokenizerTask(tokenizer, { ...options, rate: 1 } as ImageTokenizerTaskOptions)).toThrow(/rate/)
   })
 })

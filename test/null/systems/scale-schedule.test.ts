@@ -50,6 +50,26 @@ describe('scheduleOf', () => {
   })
 })
 
+describe('values of a schedule', () => {
+  it('are 16,384 at most, or as many as the layout has', () => {
+    expect(
+      scheduleOf(layout, {
+        schedule: [
+          [1, 128],
+          [127, 128],
+        ],
+        size: [127, 128],
+      }),
+    ).toHaveLength(2)
+    expect(() => scheduleOf(layout, { schedule: [1, 128], size: [128, 128] })).toThrow(
+      /16385 values on scales up to 128×128; expected at most 16384/,
+    )
+    const large = { parts: [1, 200].map((side) => ({ shape: [side, side] })) }
+    expect(scheduleOf(large, {})).toHaveLength(2)
+    expect(() => scheduleOf(large, { size: [201, 200] })).toThrow(/expected at most 40001/)
+  })
+})
+
 describe('drawSchedules', () => {
   it('keeps first and last, goes up, and gives every inner scale and every length its share', () => {
     const [samples, count] = [4000, 7]

@@ -155,7 +155,7 @@ describe('sampling options', () => {
   })
 
   it('refuses solvers that follow no flow', async () => {
-    await expect(draw({ method: 'ddpm' })).rejects.toThrow(/method is ddpm/)
+    await expect(draw({ method: 'ddpm' as never })).rejects.toThrow(/method is ddpm/)
   })
 
   it('keeps what is given, and draws finer scales from it', async () => {

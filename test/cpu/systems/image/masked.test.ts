@@ -235,6 +235,8 @@ describe('a masked sampler', () => {
     const long = { ...most, known: new Float32Array(22) }
     await expect(stepsOf(sampler, {}, { given: long })).rejects.toThrow(MismatchError)
     await expect(stepsOf(sampler, { selection: 'random', choiceTemperature: 1 })).rejects.toThrow(/choiceTemperature with/)
+    await expect(stepsOf(sampler, { steps: 1, choiceTemperature: 1 })).rejects.toThrow(/choiceTemperature in a single step/)
+    await expect(stepsOf(sampler, { steps: [1], selection: 'random' })).rejects.toThrow(/selection in a single step/)
     await sampler[Symbol.asyncDispose]()
   })
 })

@@ -254,10 +254,12 @@ describe('sampling options', () => {
     await draw({ innerSteps: disa({ upper: 6, lower: 2, schedule: 'linear' }) })
     expect(sampler.evaluations.backbone - before).toBe(6 + 2 + 1)
     await expect(draw({ innerSteps: () => 0 })).rejects.toThrow(/steps is 0/)
+    for (const innerSteps of [1e10, () => 1e10])
+      await expect(draw({ innerSteps })).rejects.toThrow(/inner steps is 10000000000; expected an integer from 1 to 10000/)
   })
 
   it('refuses solvers that follow no flow', async () => {
-    await expect(draw({ method: 'ddpm' })).rejects.toThrow(/method is ddpm/)
+    await expect(draw({ method: 'ddpm' as never })).rejects.toThrow(/method is ddpm/)
   })
 
   it('keeps what is given, and draws the rest with it in sight', async () => {

@@ -1,12 +1,19 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { DataError, MismatchError, OptionError } from '../../../../src/base/errors.ts'
+import { DataError, MismatchError, OptionError, ShapeError } from '../../../../src/base/errors.ts'
 import { pictureValues } from '../../../../src/base/pictures.ts'
 import { createRng } from '../../../../src/base/rng.ts'
 import { bitsPerDimension, pictureStep } from '../../../../src/metrics/index.ts'
 import { initialize } from '../../../../src/nn/index.ts'
 import { type PlanNetwork, planReadout } from '../../../../src/nn/plan-network.ts'
 import { type Device, openDevice } from '../../../../src/platform/index.ts'
-import { createImageModel, encodePictures, type ImageModel, loadImageSystem, scoreImages } from '../../../../src/systems/index.ts'
+import {
+  createImageModel,
+  encodePictures,
+  generateCodes,
+  type ImageModel,
+  loadImageSystem,
+  scoreImages,
+} from '../../../../src/systems/index.ts'
 import { compile, float32, int32 } from '../../../../src/tensor/index.ts'
 import { bars, type TinySystem, tinySystems } from '../../cli/picture-folders.ts'
 
@@ -117,6 +124,7 @@ describe('what cannot be scored', () => {
   it.each([
     ['a system without a likelihood', 'maskgit', bars(1), {}, OptionError, /maskgit has no exact likelihood/],
     ['pictures of another size', 'var', bars(1, { channels: 1, height: 8, width: 4 }), {}, MismatchError, /1 × 8 × 4/],
+    ['other pixels than its pictures have', 'var', { ...bars(2), count: 3 }, {}, ShapeError, /\[3, 1, 8, 8\] of 128 pixels/],
     ['no pictures', 'var', bars(0), {}, DataError, /no pictures/],
     ['a class that there is not', 'var', bars(1), { classes: 2 }, OptionError, /no class 2/],
     ['classes of others', 'var', bars(3), { classes: [0, 1] }, OptionError, /2 classes for 3 pictures/],
@@ -128,8 +136,11 @@ describe('what cannot be scored', () => {
     expect((problem as Error).message).toMatch(message)
   })
 
-  it('a picture without its class, when the model has seen none', async () => {
+  it('a picture without its class, when the model has seen none; nor is it drawn', async () => {
     await using model = await tinyModel('elm', { labelDrop: 0 })
     await expect(scoreImages(model, bars(1), { seed: 1 })).rejects.toThrow(/no picture without its class/)
+    await expect(generateCodes(model, { seed: 1 })).rejects.toThrow(/no picture without its class/)
+    await expect(generateCodes(model, { count: 2, classes: [], seed: 1 })).rejects.toThrow(OptionError)
+    expect((await generateCodes(model, { count: 2, classes: 'dark', seed: 1 })).count).toBe(2)
   })
 })
