@@ -53,7 +53,6 @@ const packageHomes: Readonly<Record<string, readonly string[] | 'everywhere'>> =
   'jpeg-js': ['formats'],
   '@huggingface/tokenizers': ['tokenizers'],
   '@huggingface/jinja': ['tokenizers'],
-  arima: ['systems'],
   'csv-parse': ['data'],
   hyparquet: ['data'],
   luxon: ['data'],
