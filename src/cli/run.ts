@@ -6,6 +6,7 @@ import { registerChat } from './chat.ts'
 import { registerDoctor } from './doctor.ts'
 import { Exit, exitCodes } from './exit.ts'
 import { registerExport } from './export.ts'
+import { registerBacktest, registerForecast } from './forecast.ts'
 import { registerGenerate } from './generate.ts'
 import { registerInspect } from './inspect.ts'
 import { registerQuantize } from './quantize.ts'
@@ -42,6 +43,8 @@ function createProgram(): Command {
     registerChat,
     registerScore,
     registerTrain,
+    registerForecast,
+    registerBacktest,
     registerQuantize,
     registerExport,
     registerInspect,
@@ -58,6 +61,7 @@ Examples:
   nextx generate stories260K "Once upon a time" --temperature 0.8
   nextx generate garments --class dress --n 4 --guidance 1.5
   nextx train --data corpus.txt --steps 2000 --out model
+  nextx forecast sales.csv --horizon 24
   nextx doctor`
 
 function report(error: unknown, debug: boolean): number {

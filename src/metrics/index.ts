@@ -10,6 +10,16 @@ export {
 } from './classify.ts'
 export { peakSignalToNoise, type SignalToNoise, type StructuralSimilarity, structuralSimilarity } from './fidelity.ts'
 export {
+  coverage,
+  type Interval,
+  type PointMetrics,
+  pinballLoss,
+  pointMetrics,
+  quantileScore,
+  scaledIntervalScore,
+  seasonalScale,
+} from './forecast.ts'
+export {
   type Features,
   type FrechetReport,
   frechetBetween,

@@ -1,9 +1,37 @@
 export { type ChatFormat, readChatFormat, readTemplateFile } from './chat-format.ts'
+export {
+  type Backtest,
+  type BacktestWindow,
+  type CrossValidateOptions,
+  crossValidate,
+  type EvaluateBy,
+  type EvaluationRow,
+  evaluate,
+  makeFuture,
+} from './cross-validate.ts'
 export { type EditImagesOptions, editImages, maskedValues, type PictureMask } from './edit-images.ts'
 export { type ExportOptions, exportModel, forwardText, textProgram } from './export-text.ts'
 export type { DecoderOptions } from './families/decoder-config.ts'
 export { type ContextExtension, extendContext, type RotaryScalingRequest } from './families/extend-context.ts'
 export type { RotaryScalingChoice } from './families/rotary-config.ts'
+export {
+  type FitForecasterOptions,
+  type Forecast,
+  type Forecaster,
+  type ForecastOptions,
+  fitForecaster,
+  restoreForecaster,
+  type SeriesForecast,
+} from './forecaster.ts'
+export { forecasterIds, loadForecaster } from './forecaster-registry.ts'
+export type {
+  FitRequest,
+  FittedForecaster,
+  ForecastCapabilities,
+  ForecasterSystem,
+  Prediction,
+  PredictRequest,
+} from './forecaster-system.ts'
 export { type GenerateImagesOptions, generateCodes, generateImages } from './generate-images.ts'
 export { type GgufFactors, type GgufModel, ggufModel } from './gguf-model.ts'
 export { ggufFactorTensors } from './gguf-places.ts'

@@ -1,0 +1,83 @@
+import { NextxError } from '../../base/errors.ts'
+import { frequencyText, type ReadSeries, readSeries, stampAt, stampText } from '../../data/index.ts'
+import { crossValidate, type EvaluationRow, evaluate, forecasterIds } from '../../systems/index.ts'
+import type { BacktestFlags, ForecastFlags, SeriesFlags } from '../forecast.ts'
+import { decimals, thousands } from '../format.ts'
+import { note } from '../terminal.ts'
+
+/** Reads a table as the flags say, and tells what was found in it. */
+export async function readTable(path: string, flags: SeriesFlags): Promise<ReadSeries> {
+  const { time, id, target, frequency, zone, stampFormat, fill, delimiter } = flags
+  const given = { time, id, target, frequency, zone, stampFormat, fill, delimiter }
+  const read = await readSeries(path, Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)))
+  for (const line of described(read)) note(line)
+  return read
+}
+
+function described({ frame, report }: ReadSeries): string[] {
+  const [first] = frame.series
+  const last = stampAt(frame, first!, first!.values.length - 1)
+  const lengths = frame.series.map(({ values }) => values.length)
+  const [least, most] = [Math.min(...lengths), Math.max(...lengths)]
+  const count = frame.series.length === 1 ? `series '${first!.id}'` : `${thousands(frame.series.length)} series`
+  const values = least === most ? thousands(most) : `${thousands(least)} to ${thousands(most)}`
+  const span = `${stampText(first!.start, frame.zone)} to ${stampText(last, frame.zone)}`
+  const filled = Object.values(report.missing).reduce((sum, each) => sum + each, 0)
+  return [
+    `${count}: ${values} values, every ${frequencyText(report.frequency)}${report.detected ? ' (as the dates say)' : ''}, ${span}`,
+    ...(filled > 0 ? [`${thousands(filled)} missing values were filled`] : []),
+    ...(report.reordered > 0 ? [`rows of ${report.reordered} series were put in order`] : []),
+  ]
+}
+
+/** A method that was tried on past windows. */
+export interface Tried {
+  readonly model: string
+  readonly rows: readonly EvaluationRow[]
+}
+
+/** Methods on the last windows, the one with the least absolute error first; those that cannot use the data are named on stderr. */
+export async function tryMethods(
+  { frame }: ReadSeries,
+  flags: ForecastFlags & Partial<BacktestFlags>,
+  signal: AbortSignal,
+): Promise<readonly Tried[]> {
+  const { model, horizon, windows, step, season, seed, level, by = 'all' } = flags
+  const tried: (Tried & { readonly error: number })[] = []
+  let failure: unknown
+  for (const id of model === 'best' ? forecasterIds : [model]) {
+    const given = { season, step, seed }
+    const options = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
+    try {
+      const backtest = await crossValidate(frame, { model: id, horizon, windows, levels: level, ...options, signal })
+      tried.push({ model: id, rows: evaluate(backtest, { by }), error: evaluate(backtest)[0]!.mae })
+    } catch (error) {
+      if (model !== 'best' || !(error instanceof NextxError)) throw error
+      failure = error
+      note(`${id}: ${error.message}`)
+    }
+  }
+  if (tried.length === 0) throw failure
+  return tried.sort((a, b) => a.error - b.error)
+}
+
+/** Rows of a table of errors. */
+export function errorTable(tried: readonly Tried[], levels: readonly number[]): string[][] {
+  const several = tried.some(({ rows }) => rows.length > 1)
+  const head = ['', ...(several ? ['of'] : []), 'MAE', 'RMSE', 'sMAPE', 'MASE', ...levels.map((level) => `in ${level} %`)]
+  const cells = (row: EvaluationRow) => [
+    ...(several ? [row.key] : []),
+    number(row.mae),
+    number(row.rmse),
+    `${decimals(row.smape, 1)} %`,
+    row.mase === undefined ? '-' : decimals(row.mase, 2),
+    ...levels.map((level) => (row.coverage[level] === undefined ? '-' : `${decimals(100 * row.coverage[level], 0)} %`)),
+  ]
+  return [head, ...tried.flatMap(({ model, rows }) => rows.map((row) => [model, ...cells(row)]))]
+}
+
+/** A number with four digits that count, as tables show values. */
+export function number(value: number): string {
+  const digits = value === 0 ? 0 : Math.max(0, Math.min(8, 3 - Math.floor(Math.log10(Math.abs(value)))))
+  return decimals(value, digits)
+}

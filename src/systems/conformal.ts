@@ -1,0 +1,69 @@
+import { probit } from 'simple-statistics'
+import * as v from 'valibot'
+import { OptionError } from '../base/errors.ts'
+import { type SeriesFrame, withoutLast } from '../data/index.ts'
+import type { FitRequest, ForecasterSystem } from './forecaster-system.ts'
+
+const distances = v.array(v.array(v.pipe(v.number(), v.finite(), v.minValue(0))))
+
+export const calibrationSchema = v.record(v.string(), distances)
+
+/** By series and step: how far forecasts of past windows were off, ascending. */
+export type Calibration = v.InferOutput<typeof calibrationSchema>
+
+/**
+ * How far a method was off on the last windows of each series, of which it has learnt nothing: it is fitted to what comes before all of them. Split conformal
+ * prediction; Vovk et al. 2005, for each step of the horizon (Stankevičiūtė et al. 2021).
+ */
+export async function residuals(
+  frame: SeriesFrame,
+  system: ForecasterSystem,
+  options: unknown,
+  request: FitRequest,
+  windows: number,
+): Promise<Calibration> {
+  const { horizon, signal } = request
+  const cut = (count: number): SeriesFrame => ({ ...frame, series: frame.series.map((series) => withoutLast(series, count)) })
+  const fitted = await system.fit(cut(horizon + windows - 1), options, request)
+  const found = new Map(frame.series.map(({ id }) => [id, Array.from({ length: horizon }, () => [] as number[])]))
+  for (let window = 0; window < windows; window++) {
+    signal?.throwIfAborted()
+    const left = horizon + windows - 1 - window
+    const history = cut(left)
+    const predictions = await fitted.predict({ history, horizon, quantiles: [], signal })
+    for (const [i, { id, values }] of frame.series.entries())
+      for (let step = 0; step < horizon; step++)
+        found.get(id)![step]!.push(Math.abs(values[values.length - left + step]! - predictions[i]!.mean[step]!))
+  }
+  return Object.fromEntries([...found].map(([id, steps]) => [id, steps.map((each) => each.sort((a, b) => a - b))]))
+}
+
+interface Asked {
+  readonly id: string
+  readonly mean: Float64Array
+  readonly level: number
+}
+
+/**
+ * The mean plus and minus the ⌈(n + 1)·level⌉-th smallest of n past errors of the same step; steps beyond those calibrated take the last one. Where n is too
+ * small for the level, errors count as normal ones around 0. Throws OptionError without calibration and for a series it does not know.
+ */
+export function intervalsFrom(calibration: Calibration | undefined, { id, mean, level }: Asked) {
+  const steps = calibration !== undefined && Object.hasOwn(calibration, id) ? calibration[id] : undefined
+  if (steps === undefined)
+    throw new OptionError(`no intervals for series '${id}'`, {
+      expected: 'a series of the calibration',
+      fix: 'fit with calibrationWindows above 0, or levels: []',
+    })
+  const widths = steps.map((errors) => widthOf(errors, level))
+  const width = (step: number) => widths[Math.min(step, widths.length - 1)]!
+  return { lower: mean.map((value, step) => value - width(step)), upper: mean.map((value, step) => value + width(step)) }
+}
+
+/** Half the width of an interval, from past errors, ascending. */
+function widthOf(errors: readonly number[], level: number): number {
+  const rank = Math.ceil(((errors.length + 1) * level) / 100)
+  if (rank <= errors.length) return errors[rank - 1]!
+  const deviation = Math.sqrt(errors.reduce((sum, error) => sum + error ** 2, 0) / errors.length)
+  return deviation * probit(0.5 + level / 200)
+}

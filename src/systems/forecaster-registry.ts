@@ -1,0 +1,20 @@
+import { OptionError } from '../base/errors.ts'
+import type { ForecasterSystem } from './forecaster-system.ts'
+
+/** Every method of forecasting by id: the name of its file. Loaded when asked for; a test compares this list with the folder. */
+const loaders: Readonly<Record<string, () => Promise<{ readonly default: ForecasterSystem }>>> = {
+  drift: () => import('./series/drift.ts') as Promise<{ readonly default: ForecasterSystem }>,
+  'last-value': () => import('./series/last-value.ts') as Promise<{ readonly default: ForecasterSystem }>,
+  ridge: () => import('./series/ridge.ts') as Promise<{ readonly default: ForecasterSystem }>,
+  'seasonal-naive': () => import('./series/seasonal-naive.ts') as Promise<{ readonly default: ForecasterSystem }>,
+}
+
+export const forecasterIds: readonly string[] = Object.keys(loaders)
+
+/** Throws OptionError on an unknown id. */
+export async function loadForecaster(id: string): Promise<ForecasterSystem> {
+  const loader = Object.hasOwn(loaders, id) ? loaders[id] : undefined
+  if (loader === undefined)
+    throw new OptionError(`unknown method of forecasting ${JSON.stringify(id)}`, { expected: `one of ${forecasterIds.join(', ')}` })
+  return (await loader()).default
+}

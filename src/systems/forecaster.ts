@@ -1,0 +1,243 @@
+import * as v from 'valibot'
+import { DataError, FormatError, MismatchError, OptionError } from '../base/errors.ts'
+import { checkOptions, wholeNumber } from '../base/options.ts'
+import { type Frequency, type SeriesFrame, seasonOf, stampAfter } from '../data/index.ts'
+import { type Calibration, calibrationSchema, intervalsFrom, residuals } from './conformal.ts'
+import { loadForecaster } from './forecaster-registry.ts'
+import type { FitRequest, FittedForecaster, ForecasterSystem, Prediction } from './forecaster-system.ts'
+
+export interface FitForecasterOptions {
+  /** A method's id. */
+  readonly model: string
+  /** Steps to forecast. */
+  readonly horizon: number
+  /** The method's own. */
+  readonly options?: unknown
+  /** Steps of a season; 1: none. Default: what the frequency mostly has. */
+  readonly season?: number
+  /** Default 1. */
+  readonly seed?: number
+  /**
+   * Past windows whose errors give the intervals of methods that have none of their own; each has one value more. Default: 40, or as many as leave half
+   * of the shortest series to learn from. 0: no intervals.
+   */
+  readonly calibrationWindows?: number
+  readonly signal?: AbortSignal
+}
+
+const fitSchema = v.strictObject({
+  model: v.string(),
+  horizon: wholeNumber(1, 100_000),
+  options: v.optional(v.unknown()),
+  season: v.optional(wholeNumber(1)),
+  seed: v.optional(wholeNumber(0)),
+  calibrationWindows: v.optional(wholeNumber(0)),
+  signal: v.optional(v.instance(AbortSignal)),
+})
+
+export interface ForecastOptions {
+  /** Default: what it was fitted for. */
+  readonly horizon?: number
+  /** Shares of values that intervals are to hold, in percent. Default 80 and 95. */
+  readonly levels?: readonly number[]
+  /** What is known. Default: what it was fitted with. */
+  readonly history?: SeriesFrame
+  readonly signal?: AbortSignal
+}
+
+const forecastSchema = v.strictObject({
+  horizon: v.optional(wholeNumber(1, 100_000)),
+  levels: v.optional(v.array(v.pipe(v.number(), v.gtValue(0), v.ltValue(100)))),
+  history: v.optional(v.looseObject({})),
+  signal: v.optional(v.instance(AbortSignal)),
+})
+
+/** What is to come of one series; arrays `[horizon]`. */
+export interface SeriesForecast {
+  readonly id: string
+  readonly stamps: readonly number[]
+  readonly mean: Float64Array
+  /** By level in percent. */
+  readonly intervals: ReadonlyMap<number, { readonly lower: Float64Array; readonly upper: Float64Array }>
+}
+
+export interface Forecast {
+  readonly model: string
+  readonly frequency: Frequency
+  readonly zone: string
+  readonly series: readonly SeriesForecast[]
+}
+
+/**
+ * A method of forecasting fitted to series. Throws OptionError on options that are unknown or out of range, DataError on series that are too short or have
+ * gaps or covariates that the method cannot use.
+ * @example
+ * const { frame } = await readSeries('sales.csv')
+ * const forecaster = await fitForecaster(frame, { model: 'ridge', horizon: 24 })
+ * const { series } = await forecaster.forecast({ levels: [80] })
+ */
+export async function fitForecaster(frame: SeriesFrame, options: FitForecasterOptions): Promise<Forecaster> {
+  checkOptions(fitSchema, options, 'fitForecaster')
+  const system = await loadForecaster(options.model)
+  const own = system.readOptions(options.options ?? {})
+  const { horizon, seed = 1, signal, season = seasonOf(frame.frequency) } = options
+  const request: FitRequest = { horizon, season, seed, signal }
+  checkFrame(frame, system, own, request)
+  const windows = options.calibrationWindows ?? defaultWindows(frame, system.minimumLength(own, request), horizon)
+  const calibration =
+    system.capabilities.probabilistic || windows === 0 ? undefined : await residuals(frame, system, own, request, windows)
+  const fitted = await system.fit(frame, own, request)
+  return new Forecaster({ system, options: own, request, frame, fitted, calibration })
+}
+
+/** Up to 40, of which the shortest series keeps half to learn from. */
+function defaultWindows({ series }: SeriesFrame, least: number, horizon: number): number {
+  const shortest = Math.min(...series.map(({ values }) => values.length))
+  const spare = Math.min(Math.floor(shortest / 2), shortest - least) - horizon + 1
+  return Math.max(0, Math.min(40, spare))
+}
+
+/** Throws DataError on what a method cannot use. */
+export function checkFrame(frame: SeriesFrame, system: ForecasterSystem, options: unknown, request: FitRequest): void {
+  const { capabilities, id } = system
+  const least = system.minimumLength(options, request)
+  if (frame.series.length === 0) throw new DataError('no series', { expected: 'at least one' })
+  for (const series of frame.series) {
+    if (series.values.length < least)
+      throw new DataError(`series '${series.id}' has ${series.values.length} values`, {
+        expected: `at least ${least} for '${id}' with a horizon of ${request.horizon} and a season of ${request.season}`,
+        fix: 'a shorter horizon or season, or another model',
+      })
+    if (!capabilities.missing && series.values.some(Number.isNaN))
+      throw new DataError(`series '${series.id}' has gaps, which '${id}' cannot use`, {
+        fix: "fill them: fill: 'forward', 'linear' or 'zero'",
+      })
+    for (const kind of ['past', 'future', 'static'] as const) {
+      const names = Object.keys(series[kind])
+      if (!capabilities[kind] && names.length > 0)
+        throw new DataError(`'${id}' cannot use ${kind} covariates: ${names.join(', ')}`, {
+          fix: 'leave them out, or take another model',
+        })
+    }
+  }
+}
+
+interface Parts {
+  readonly system: ForecasterSystem
+  readonly options: unknown
+  readonly request: FitRequest
+  readonly frame: SeriesFrame
+  readonly fitted: FittedForecaster
+  readonly calibration: Calibration | undefined
+}
+
+/** A fitted method with the series that it was fitted to, which it goes on from. */
+export class Forecaster {
+  readonly #parts: Parts
+
+  constructor(parts: Parts) {
+    this.#parts = parts
+  }
+
+  get model(): string {
+    return this.#parts.system.id
+  }
+
+  get horizon(): number {
+    return this.#parts.request.horizon
+  }
+
+  /**
+   * What is to come after each series' last value. Throws OptionError on a horizon that the method was not fitted for and on levels that its calibration cannot
+   * tell, MismatchError on a history of another frequency.
+   */
+  async forecast(options: ForecastOptions = {}): Promise<Forecast> {
+    checkOptions(forecastSchema, options, 'forecast')
+    const { system, request, fitted, frame, calibration } = this.#parts
+    const {
+      horizon = request.horizon,
+      levels = calibration === undefined && !system.capabilities.probabilistic ? [] : [80, 95],
+      history = frame,
+      signal,
+    } = options
+    this.#check(horizon, history)
+    const quantiles = system.capabilities.probabilistic ? levels.flatMap((level) => [0.5 - level / 200, 0.5 + level / 200]) : []
+    const predictions = await fitted.predict({ history, horizon, quantiles, signal })
+    const { frequency, zone } = history
+    return {
+      model: system.id,
+      frequency,
+      zone,
+      series: history.series.map(({ id, start, values }, i) => ({
+        id,
+        stamps: Array.from({ length: horizon }, (_, step) => stampAfter(frequency, zone, start, values.length + step)),
+        mean: predictions[i]!.mean,
+        intervals: new Map(levels.map((level) => [level, this.#interval(id, predictions[i]!, level)])),
+      })),
+    }
+  }
+
+  /** What is needed to go on elsewhere, as JSON; `restoreForecaster` reads it. */
+  toJSON() {
+    const { system, options, request, fitted, calibration, frame } = this.#parts
+    const { horizon, season, seed } = request
+    return {
+      format: 'nextx forecaster',
+      model: system.id,
+      options,
+      horizon,
+      season,
+      seed,
+      frequency: frame.frequency,
+      zone: frame.zone,
+      state: fitted.state(),
+      calibration,
+    }
+  }
+
+  #interval(id: string, prediction: Prediction, level: number) {
+    const { quantiles, mean } = prediction
+    const own = [0.5 - level / 200, 0.5 + level / 200].map((quantile) => quantiles?.get(quantile))
+    if (own[0] !== undefined && own[1] !== undefined) return { lower: own[0], upper: own[1] }
+    return intervalsFrom(this.#parts.calibration, { id, mean, level })
+  }
+
+  #check(horizon: number, history: SeriesFrame): void {
+    const { system, request, fitted, frame } = this.#parts
+    if (horizon > request.horizon && !system.capabilities.anyHorizon)
+      throw new OptionError(`a horizon of ${horizon} of a '${system.id}' that was fitted for ${request.horizon}`, {
+        expected: `at most ${request.horizon}`,
+        fix: 'fit it for the longer horizon',
+      })
+    if (history.frequency.unit !== frame.frequency.unit || history.frequency.every !== frame.frequency.every)
+      throw new MismatchError('a history of another frequency', { expected: 'the one it was fitted with' })
+    for (const { id, values } of history.series)
+      if (values.length < fitted.minimumLength)
+        throw new DataError(`series '${id}' has ${values.length} values`, { expected: `at least ${fitted.minimumLength}` })
+  }
+}
+
+const fileSchema = v.strictObject({
+  format: v.literal('nextx forecaster'),
+  model: v.string(),
+  options: v.unknown(),
+  horizon: wholeNumber(1),
+  season: wholeNumber(1),
+  seed: wholeNumber(0),
+  frequency: v.strictObject({ unit: v.string(), every: wholeNumber(1), monthEnd: v.optional(v.literal(true)) }),
+  zone: v.string(),
+  state: v.unknown(),
+  calibration: v.optional(calibrationSchema),
+})
+
+/** A forecaster from what `toJSON` gave; it has no history of its own, so that `forecast` needs one. Throws FormatError on anything else. */
+export async function restoreForecaster(json: unknown): Promise<Forecaster> {
+  const parsed = v.safeParse(fileSchema, json)
+  if (!parsed.success) throw new FormatError('no forecaster', { expected: 'what toJSON of one gave' })
+  const { model, options, horizon, season, seed, frequency, zone, state, calibration } = parsed.output
+  const system = await loadForecaster(model)
+  const own = system.readOptions(options)
+  const request = { horizon, season, seed }
+  const frame = { frequency: frequency as Frequency, zone, series: [] }
+  return new Forecaster({ system, options: own, request, frame, fitted: system.restore(state, own, request), calibration })
+}

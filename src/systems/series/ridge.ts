@@ -1,0 +1,115 @@
+import { Matrix, solve } from 'ml-matrix'
+import * as v from 'valibot'
+import { DataError, FormatError } from '../../base/errors.ts'
+import type { SeriesFrame } from '../../data/index.ts'
+import type { FitRequest, FittedForecaster, ForecasterSystem } from '../forecaster-system.ts'
+import { count, parseConfig } from '../read-config.ts'
+
+const optionsSchema = v.strictObject({
+  /** Values that a forecast looks at. Default: two seasons and at least 12, or what the shortest series allows. */
+  lags: v.optional(v.pipe(count, v.maxValue(2048))),
+  /** Added to the diagonal, as a share of its mean. */
+  penalty: v.optional(v.pipe(v.number(), v.minValue(0), v.finite()), 1e-3),
+})
+
+export type RidgeOptions = v.InferOutput<typeof optionsSchema>
+
+const stateSchema = v.strictObject({
+  lags: count,
+  /** `[lags + 1, horizon]`, the last row the constant. */
+  weights: v.array(v.array(v.pipe(v.number(), v.finite()))),
+})
+
+type State = v.InferOutput<typeof stateSchema>
+
+/**
+ * One linear map from the last values of a series, less the very last, to all steps of the horizon, the same for all series; least squares with a
+ * penalty, in closed form.
+ */
+const ridge: ForecasterSystem<RidgeOptions> = {
+  kind: 'forecaster',
+  id: 'ridge',
+  source:
+    'Hoerl & Kennard 1970; as a baseline of long-horizon forecasting, Toner & Darlow 2024, An Analysis of Linear Time Series Forecasting Models',
+  capabilities: { past: false, future: false, static: false, missing: false, anyHorizon: false, probabilistic: false },
+  readOptions: (value) => parseConfig(optionsSchema, value, 'ridge'),
+  minimumLength: ({ lags = 1 }, { horizon }) => lags + horizon + 1,
+  async fit(frame, options, request) {
+    const lags = options.lags ?? defaultLags(frame, request)
+    const { horizon } = request
+    const [gram, products, rows] = normalEquations(frame, lags, horizon)
+    const lift = (options.penalty * gram.trace()) / (lags + 1) + 1e-12 * rows
+    for (let lag = 0; lag < lags; lag++) gram.set(lag, lag, gram.get(lag, lag) + lift)
+    return fitted({ lags, weights: solve(gram, products).to2DArray() }, horizon)
+  },
+  restore(state, _options, { horizon }) {
+    const parsed = v.safeParse(stateSchema, state)
+    if (
+      !parsed.success ||
+      parsed.output.weights.length !== parsed.output.lags + 1 ||
+      parsed.output.weights.some((row) => row.length !== horizon)
+    )
+      throw new FormatError('the state of a ridge forecaster', { expected: 'lags + 1 rows of weights, one column a step' })
+    return fitted(parsed.output, horizon)
+  },
+}
+
+export default ridge
+
+/** Two seasons, at least 12, and no more than leaves the shortest series half of its windows. */
+function defaultLags({ series }: SeriesFrame, { season, horizon }: FitRequest): number {
+  const shortest = Math.min(...series.map(({ values }) => values.length))
+  const most = Math.floor((shortest - horizon) / 2)
+  if (most < 1)
+    throw new DataError(`the shortest series has ${shortest} values`, {
+      expected: `at least ${horizon + 2} for a horizon of ${horizon}`,
+    })
+  return Math.min(Math.max(2 * season, 12), most, 512)
+}
+
+/** XᵀX, XᵀY and the number of windows over all series. */
+function normalEquations({ series }: SeriesFrame, lags: number, horizon: number): [Matrix, Matrix, number] {
+  const gram = Matrix.zeros(lags + 1, lags + 1)
+  const products = Matrix.zeros(lags + 1, horizon)
+  let rows = 0
+  for (const { values } of series) {
+    const windows = values.length - lags - horizon + 1
+    if (windows < 1) continue
+    const [x, y] = windowsOf(values, windows, lags, horizon)
+    gram.add(x.transpose().mmul(x))
+    products.add(x.transpose().mmul(y))
+    rows += windows
+  }
+  return [gram, products, rows]
+}
+
+/** Lags and a 1 `[window, lags + 1]`, and what came `[window, horizon]`, all less the last value known. */
+function windowsOf(values: Float64Array, windows: number, lags: number, horizon: number): [Matrix, Matrix] {
+  const x = new Matrix(windows, lags + 1)
+  const y = new Matrix(windows, horizon)
+  for (let window = 0; window < windows; window++) {
+    const last = values[window + lags - 1]!
+    for (let lag = 0; lag < lags; lag++) x.set(window, lag, values[window + lag]! - last)
+    x.set(window, lags, 1)
+    for (let step = 0; step < horizon; step++) y.set(window, step, values[window + lags + step]! - last)
+  }
+  return [x, y]
+}
+
+function fitted({ lags, weights }: State, fittedHorizon: number): FittedForecaster {
+  return {
+    minimumLength: lags,
+    state: () => ({ lags, weights }),
+    predict: async ({ history, horizon }) =>
+      history.series.map(({ values }) => {
+        const last = values.at(-1)!
+        const mean = new Float64Array(Math.min(horizon, fittedHorizon))
+        for (let step = 0; step < mean.length; step++) {
+          let sum = last + weights[lags]![step]!
+          for (let lag = 0; lag < lags; lag++) sum += weights[lag]![step]! * (values[values.length - lags + lag]! - last)
+          mean[step] = sum
+        }
+        return { mean }
+      }),
+  }
+}

@@ -1,0 +1,95 @@
+import { readdirSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import { crossValidate, evaluate, fitForecaster, forecasterIds } from '../../src/systems/index.ts'
+import { forecasterContract, seasonalFrame } from './forecaster-contract.ts'
+
+describe.each(forecasterIds)('%s', (id) => {
+  forecasterContract(id)
+})
+
+it('every file of the folder is listed', () => {
+  const files = readdirSync(new URL('../../src/systems/series/', import.meta.url))
+  const shared = ['baseline.ts']
+  expect([...forecasterIds].sort()).toEqual(
+    files
+      .filter((file) => !shared.includes(file))
+      .map((file) => file.slice(0, -3))
+      .sort(),
+  )
+})
+
+describe('what methods say', () => {
+  const frame = (values: number[]) => ({
+    frequency: { unit: 'month', every: 1 } as const,
+    zone: 'UTC',
+    series: [{ id: 'a', start: 0, values: Float64Array.from(values), past: {}, future: {}, static: {} }],
+  })
+  const means = async (model: string, values: number[], options: object = {}) => {
+    const forecaster = await fitForecaster(frame(values), { model, horizon: 3, season: 2, calibrationWindows: 0, ...options })
+    return [...(await forecaster.forecast()).series[0]!.mean]
+  }
+
+  it('is what their names say', async () => {
+    expect(await means('last-value', [1, 2, 3, 4, 7])).toEqual([7, 7, 7])
+    expect(await means('seasonal-naive', [1, 2, 3, 4, 7])).toEqual([4, 7, 4])
+    expect(await means('drift', [1, 2, 3, 4, 7])).toEqual([8.5, 10, 11.5])
+  })
+
+  it('a ridge without penalty continues what follows a linear recurrence', async () => {
+    // y_t = y_{t−1} − y_{t−2}, less the last value: a linear map of two lags.
+    const values = [1, 3]
+    while (values.length < 40) values.push(values.at(-1)! - values.at(-2)!)
+    const wanted = [...values]
+    while (wanted.length < 43) wanted.push(wanted.at(-1)! - wanted.at(-2)!)
+    const got = await means(
+      'ridge',
+      values.map((value) => value + 10),
+      { options: { lags: 4, penalty: 1e-9 } },
+    )
+    for (const [i, value] of got.entries()) expect(value).toBeCloseTo(wanted[40 + i]! + 10, 3)
+  })
+})
+
+describe('backtests', () => {
+  it('know only what came before each window', async () => {
+    const { windows } = await crossValidate(seasonalFrame(1), { model: 'last-value', horizon: 4, windows: 3, step: 2, levels: [] })
+    const { values } = seasonalFrame(1).series[0]!
+    expect(windows.map(({ mean }) => mean[0])).toEqual(
+      [values.length - 9, values.length - 7, values.length - 5].map((last) => values[last]),
+    )
+    expect(windows.map(({ actual }) => [...actual])).toEqual(
+      [8, 6, 4].map((left) => [...values.slice(values.length - left, values.length - left + 4)]),
+    )
+  })
+
+  it('add up the same by series, step and window', async () => {
+    const backtest = await crossValidate(seasonalFrame(2), { model: 'seasonal-naive', horizon: 3, windows: 4 })
+    const [all] = evaluate(backtest)
+    for (const by of ['series', 'step', 'window'] as const) {
+      const rows = evaluate(backtest, { by })
+      const values = rows.reduce((sum, row) => sum + row.values, 0)
+      expect(values).toBe(all!.values)
+      expect(rows.reduce((sum, row) => sum + row.mse * row.values, 0) / values).toBeCloseTo(all!.mse, 9)
+    }
+  })
+
+  it('intervals hold about what they say of independent noise', async () => {
+    const rows = evaluate(
+      await crossValidate(seasonalFrame(20, 200), {
+        model: 'ridge',
+        horizon: 3,
+        windows: 10,
+        step: 3,
+        refit: false,
+        levels: [80, 95],
+      }),
+    )
+    expect(rows[0]!.coverage[80]).toBeGreaterThan(0.7)
+    expect(rows[0]!.coverage[80]).toBeLessThan(0.9)
+    expect(rows[0]!.coverage[95]).toBeGreaterThan(0.9)
+  })
+
+  it('refuse more windows than there is data for', async () => {
+    await expect(crossValidate(seasonalFrame(1), { model: 'drift', horizon: 12, windows: 10 })).rejects.toThrow(/fewer windows/)
+  })
+})

@@ -1,0 +1,82 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, expect, test } from 'vitest'
+import { runCli } from './spawn-cli.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'forecast-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+
+function file(name: string, text: string): string {
+  writeFileSync(join(folder, name), text)
+  return join(folder, name)
+}
+
+/** A season of four on a line. */
+const rows = Array.from({ length: 40 }, (_, i) => `${2010 + Math.floor(i / 4)}Q${(i % 4) + 1},${100 + i + 10 * (i % 4)}`)
+const quarters = file('quarters.csv', ['ds,y', ...rows].join('\n'))
+
+test('forecasts a table by the best of all methods, whose errors it prints', async () => {
+  const out = join(folder, 'out.csv')
+  const { code, stdout, stderr } = await runCli(['forecast', quarters, '--horizon', '4', '--level', '80', '--out', out])
+  expect(code).toBe(0)
+  expect(stderr).toMatch(/^series 'y': 40 values, every quarter \(as the dates say\), 2010-01-01 to 2019-10-01\n/)
+  expect(stderr).toMatch(/\nridge +0/)
+  const lines = stdout.trimEnd().split('\n')
+  expect(lines[0]).toMatch(/^ds +ridge +lo-80 +hi-80$/)
+  expect(lines[1]).toMatch(/^2020-01-01 +140/)
+  const [head, first] = readFileSync(out, 'utf8').split('\n')
+  expect(head).toBe('unique_id,ds,ridge,lo-80,hi-80')
+  expect(Number(first!.split(',')[2])).toBeCloseTo(140, 1)
+})
+
+test('prints JSON, of the method that is named', async () => {
+  const { code, stdout } = await runCli(['forecast', quarters, '--horizon', '2', '--model', 'seasonal-naive', '--json'])
+  expect(code).toBe(0)
+  const { model, forecast } = JSON.parse(stdout) as { model: string; forecast: Record<string, unknown>[] }
+  expect(model).toBe('seasonal-naive')
+  expect(forecast.map((row) => [row.ds, row['seasonal-naive']])).toEqual([
+    ['2020-01-01', 136],
+    ['2020-04-01', 147],
+  ])
+})
+
+test('tells how well methods did, apart by step', async () => {
+  const { code, stdout } = await runCli(['backtest', quarters, '--horizon', '2', '--model', 'drift', '--by', 'step'])
+  expect(code).toBe(0)
+  expect(
+    stdout
+      .split('\n')
+      .slice(1, 3)
+      .map((line) => line.split(/ {2,}/).slice(0, 2)),
+  ).toEqual([
+    ['drift', 'step 1'],
+    ['drift', 'step 2'],
+  ])
+})
+
+test.each([
+  [
+    'a gap',
+    'ds,y\n2024-01,1\n2024-02,2\n2024-04,4',
+    "lacks 1 of 4 values, the first after line 3; expected a value at every step; choose a fill: 'forward'",
+  ],
+  ['a word', 'ds,y\n2024-01,1\n2024-02,two\n2024-03,3', "line 3, column 'y': 'two'; expected a finite number"],
+  ['too few values', 'ds,y\n2024-01,1\n2024-02,2\n2024-03,3', 'fewer windows, or a shorter horizon or step'],
+])('%s is refused in one line', async (_, text, problem) => {
+  const { code, stdout, stderr } = await runCli(['forecast', file('bad.csv', text), '--horizon', '3', '--model', 'drift'])
+  expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
+  expect(stderr.split('\n').at(-2)).toMatch(/^error: /)
+  expect(stderr).toContain(problem)
+})
+
+test.each([
+  [['forecast', quarters], /--horizon/],
+  [['forecast', quarters, '--horizon', '0'], /whole number/],
+  [['forecast', quarters, '--horizon', '2', '--level', '101'], /percents/],
+  [['backtest', quarters, '--horizon', '2', '--fill', 'spline'], /Allowed choices/],
+])('%j is wrong usage', async (args, problem) => {
+  const { code, stderr } = await runCli(args)
+  expect(code).toBe(2)
+  expect(stderr).toMatch(problem)
+})
