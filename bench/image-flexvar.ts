@@ -7,6 +7,7 @@ export const bench = pictureBench({
   title: 'FlexVAR: one model, any schedule of scales',
   cards: ['60'],
   arms: ['flexvar'],
+  seeds: [1, 2],
   timed: Object.fromEntries(
     Object.entries(schedules).map(([name, schedule]) => [name, { arm: 'flexvar', sampling: { schedule } }]),
   ),
