@@ -35,7 +35,18 @@ test('--version is that of the package', async () => {
 test('every command shows examples of itself', async () => {
   const { stdout: overview } = await runCli(['--help'])
   const commands = [...overview.matchAll(/^ {2}(\w+) (?=\[options\])/gm)].map(([, name]) => name!)
-  expect(commands).toEqual(['generate', 'chat', 'score', 'train', 'quantize', 'export', 'inspect', 'doctor'])
+  expect(commands).toEqual([
+    'generate',
+    'chat',
+    'score',
+    'train',
+    'forecast',
+    'backtest',
+    'quantize',
+    'export',
+    'inspect',
+    'doctor',
+  ])
   for (const command of commands) {
     const { code, stdout } = await runCli([command, '--help'])
     expect(code).toBe(0)
