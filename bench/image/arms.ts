@@ -47,6 +47,9 @@ export const arms: Readonly<Record<string, ImageArm>> = {
     options: { ...sizes, rateCondition: false },
     sampling: { guidance: 1.5, steps: 8 },
   },
+  // Whether more training brings the two closer together.
+  'raster-long': { system: 'elm', tokenizer: 'vq', steps: 3000, options: sizes, sampling: { guidance: 1.5 } },
+  'var-long': { system: 'var', tokenizer: 'residual', steps: 3000, options: sizes, sampling: { guidance: ['linear', 3] } },
   var: { system: 'var', tokenizer: 'residual', options: sizes, sampling: { guidance: ['linear', 3] } },
   'var-digits': { system: 'var', tokenizer: 'residual', data: 'digits', options: sizes, sampling: { guidance: ['linear', 3] } },
   flexvar: { system: 'flexvar', tokenizer: 'latest', options: sizes, sampling: { guidance: ['linear', 3] } },
