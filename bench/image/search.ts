@@ -10,7 +10,7 @@ if (arm === undefined || !/^\d+$/.test(seed)) {
   process.exit(2)
 }
 
-const guidances = [1.5, 2, ['linear', 2], ['linear', 3], ['linear', 4]] as const satisfies readonly Sampling['guidance'][]
+const guidances = [1.5, 2, ['linear', 1.5], ['linear', 2], ['linear', 3]] as const satisfies readonly Sampling['guidance'][]
 const ways = guidances.flatMap((guidance) => [1, 0.95, 0.9].map((topP): Sampling => ({ ...arm.sampling, guidance, topP })))
 for (const sampling of ways) {
   const { frechetDistance, accuracy } = await armScores(
