@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
-import { seed, wholeNumber } from './numbers.ts'
+import { wholeNumber } from './numbers.ts'
 
 /** How a table is read. */
 export interface SeriesFlags {
@@ -19,7 +19,6 @@ export interface ForecastFlags extends SeriesFlags {
   readonly season?: number
   readonly level: readonly number[]
   readonly windows: number
-  readonly seed?: number
   readonly json?: boolean
   readonly out?: string
 }
@@ -77,7 +76,6 @@ function addCommon(command: Command): Command {
     )
     .option('--level <percents>', 'shares of values that intervals are to hold, such as 80,95', levels, [80, 95])
     .option('--windows <count>', 'forecasts of the past to compare methods by', wholeNumber(1, 1000), 3)
-    .option('--seed <number>', 'of methods that draw lots (default: 1)', seed)
     .option('--json', 'print a JSON object')
     .optionsGroup('The table:')
     .option('--time <column>', 'the column of dates (default: ds, date or the like; else the first)')

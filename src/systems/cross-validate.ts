@@ -76,8 +76,9 @@ export async function crossValidate(frame: SeriesFrame, options: CrossValidateOp
 function scaleOf(history: Float64Array, season: number): number | undefined {
   try {
     return seasonalScale(history, season)
-  } catch {
-    return undefined
+  } catch (error) {
+    if (error instanceof DataError) return undefined
+    throw error
   }
 }
 
@@ -107,7 +108,11 @@ export function evaluate(
   { by = 'all' }: { readonly by?: EvaluateBy } = {},
 ): readonly EvaluationRow[] {
   const groups = new Map<string, Slice[]>()
-  const put = (key: string, slice: Slice) => groups.set(key, [...(groups.get(key) ?? []), slice])
+  const put = (key: string, slice: Slice) => {
+    const group = groups.get(key)
+    if (group === undefined) groups.set(key, [slice])
+    else group.push(slice)
+  }
   for (const window of windows) {
     if (by !== 'step')
       put(by === 'all' ? 'all' : by === 'series' ? window.id : `window ${window.window + 1}`, {

@@ -45,7 +45,6 @@ export interface FitRequest {
   readonly horizon: number
   /** Steps of a season; 1: none. */
   readonly season: number
-  readonly seed: number
   readonly signal?: AbortSignal | undefined
 }
 

@@ -15,8 +15,6 @@ export interface FitForecasterOptions {
   readonly options?: unknown
   /** Steps of a season; 1: none. Default: what the frequency mostly has. */
   readonly season?: number
-  /** Default 1. */
-  readonly seed?: number
   /**
    * Past windows whose errors give the intervals of methods that have none of their own; each has one value more. Default: 40, or as many as leave half
    * of the shortest series to learn from. 0: no intervals.
@@ -30,7 +28,6 @@ const fitSchema = v.strictObject({
   horizon: wholeNumber(1, 100_000),
   options: v.optional(v.unknown()),
   season: v.optional(wholeNumber(1)),
-  seed: v.optional(wholeNumber(0)),
   calibrationWindows: v.optional(wholeNumber(0)),
   signal: v.optional(v.instance(AbortSignal)),
 })
@@ -80,8 +77,8 @@ export async function fitForecaster(frame: SeriesFrame, options: FitForecasterOp
   checkOptions(fitSchema, options, 'fitForecaster')
   const system = await loadForecaster(options.model)
   const own = system.readOptions(options.options ?? {})
-  const { horizon, seed = 1, signal, season = seasonOf(frame.frequency) } = options
-  const request: FitRequest = { horizon, season, seed, signal }
+  const { horizon, signal, season = seasonOf(frame.frequency) } = options
+  const request: FitRequest = { horizon, season, signal }
   checkFrame(frame, system, own, request)
   const windows = options.calibrationWindows ?? defaultWindows(frame, system.minimumLength(own, request), horizon)
   const calibration =
@@ -180,14 +177,13 @@ export class Forecaster {
   /** What is needed to go on elsewhere, as JSON; `restoreForecaster` reads it. */
   toJSON() {
     const { system, options, request, fitted, calibration, frame } = this.#parts
-    const { horizon, season, seed } = request
+    const { horizon, season } = request
     return {
       format: 'nextx forecaster',
       model: system.id,
       options,
       horizon,
       season,
-      seed,
       frequency: frame.frequency,
       zone: frame.zone,
       state: fitted.state(),
@@ -223,7 +219,6 @@ const fileSchema = v.strictObject({
   options: v.unknown(),
   horizon: wholeNumber(1),
   season: wholeNumber(1),
-  seed: wholeNumber(0),
   frequency: v.strictObject({ unit: v.string(), every: wholeNumber(1), monthEnd: v.optional(v.literal(true)) }),
   zone: v.string(),
   state: v.unknown(),
@@ -234,10 +229,10 @@ const fileSchema = v.strictObject({
 export async function restoreForecaster(json: unknown): Promise<Forecaster> {
   const parsed = v.safeParse(fileSchema, json)
   if (!parsed.success) throw new FormatError('no forecaster', { expected: 'what toJSON of one gave' })
-  const { model, options, horizon, season, seed, frequency, zone, state, calibration } = parsed.output
+  const { model, options, horizon, season, frequency, zone, state, calibration } = parsed.output
   const system = await loadForecaster(model)
   const own = system.readOptions(options)
-  const request = { horizon, season, seed }
+  const request = { horizon, season }
   const frame = { frequency: frequency as Frequency, zone, series: [] }
   return new Forecaster({ system, options: own, request, frame, fitted: system.restore(state, own, request), calibration })
 }

@@ -1,6 +1,5 @@
 import { interruptible } from '../exit.ts'
 import type { BacktestFlags } from '../forecast.ts'
-import { table } from '../format.ts'
 import { writeJson, writeLines } from '../terminal.ts'
 import { errorTable, readTable, tryMethods } from './series.ts'
 
@@ -11,6 +10,6 @@ export async function backtestAction(path: string, flags: BacktestFlags): Promis
     const tried = await tryMethods(read, flags, signal)
     if (flags.json === true)
       writeJson({ frequency: read.frame.frequency, methods: tried.map(({ model, rows }) => ({ model, rows })) })
-    else writeLines(table(errorTable(tried, flags.level), ['left', ...Array<'right'>(9).fill('right')]))
+    else writeLines(errorTable(tried, flags.level))
   })
 }

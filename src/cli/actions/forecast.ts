@@ -3,20 +3,18 @@ import { writeFileAtomic } from '../../platform/index.ts'
 import { type Forecast, fitForecaster } from '../../systems/index.ts'
 import { interruptible } from '../exit.ts'
 import type { ForecastFlags } from '../forecast.ts'
-import { table } from '../format.ts'
 import { note, writeJson, writeLines } from '../terminal.ts'
-import { errorTable, number, readTable, tryMethods } from './series.ts'
+import { errorTable, number, numberTable, readTable, tryMethods, withoutUndefined } from './series.ts'
 
 /** `nextx forecast`. */
 export async function forecastAction(path: string, flags: ForecastFlags): Promise<void> {
   await interruptible(async (signal) => {
     const read = await readTable(path, flags)
     const tried = await tryMethods(read, flags, signal)
-    for (const line of table(errorTable(tried, flags.level), ['left', ...Array<'right'>(9).fill('right')])) note(line)
+    for (const line of errorTable(tried, flags.level)) note(line)
     const { model } = tried[0]!
-    const { horizon, season, seed } = flags
-    const given = Object.fromEntries(Object.entries({ season, seed }).filter(([, value]) => value !== undefined))
-    const forecaster = await fitForecaster(read.frame, { model, horizon, ...given, signal })
+    const { horizon, season } = flags
+    const forecaster = await fitForecaster(read.frame, { model, horizon, ...withoutUndefined({ season }), signal })
     const forecast = await forecaster.forecast({ levels: flags.level, signal })
     const rows = rowsOf(forecast, flags.level)
     if (flags.out !== undefined) {
@@ -29,14 +27,14 @@ export async function forecastAction(path: string, flags: ForecastFlags): Promis
 }
 
 /** A row of names, then one for each step of each series. */
-function rowsOf({ series, zone, model }: Forecast, levels: readonly number[]): (string | number)[][] {
+function rowsOf({ series, model, ...grid }: Forecast, levels: readonly number[]): (string | number)[][] {
   const head = ['unique_id', 'ds', model, ...levels.flatMap((level) => [`lo-${level}`, `hi-${level}`])]
   return [
     head,
     ...series.flatMap(({ id, stamps, mean, intervals }) =>
       stamps.map((stamp, step) => [
         id,
-        stampText(stamp, zone),
+        stampText(stamp, grid),
         mean[step]!,
         ...levels.flatMap((level) => [intervals.get(level)!.lower[step]!, intervals.get(level)!.upper[step]!]),
       ]),
@@ -47,7 +45,7 @@ function rowsOf({ series, zone, model }: Forecast, levels: readonly number[]): (
 function shown(rows: readonly (readonly (string | number)[])[], { series }: Forecast): string[] {
   const from = series.length === 1 ? 1 : 0
   const cells = rows.map((row) => row.slice(from).map((cell) => (typeof cell === 'number' ? number(cell) : cell)))
-  return table(cells, ['left', ...(from === 0 ? (['left'] as const) : []), ...Array<'right'>(9).fill('right')])
+  return numberTable(cells, 2 - from)
 }
 
 function objects(rows: readonly (readonly (string | number)[])[], model: string, tried: readonly { model: string }[]) {

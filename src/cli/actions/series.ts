@@ -2,14 +2,13 @@ import { NextxError } from '../../base/errors.ts'
 import { frequencyText, type ReadSeries, readSeries, stampAt, stampText } from '../../data/index.ts'
 import { crossValidate, type EvaluationRow, evaluate, forecasterIds } from '../../systems/index.ts'
 import type { BacktestFlags, ForecastFlags, SeriesFlags } from '../forecast.ts'
-import { decimals, thousands } from '../format.ts'
+import { decimals, table, thousands } from '../format.ts'
 import { note } from '../terminal.ts'
 
 /** Reads a table as the flags say, and tells what was found in it. */
 export async function readTable(path: string, flags: SeriesFlags): Promise<ReadSeries> {
   const { time, id, target, frequency, zone, stampFormat, fill, delimiter } = flags
-  const given = { time, id, target, frequency, zone, stampFormat, fill, delimiter }
-  const read = await readSeries(path, Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)))
+  const read = await readSeries(path, withoutUndefined({ time, id, target, frequency, zone, stampFormat, fill, delimiter }))
   for (const line of described(read)) note(line)
   return read
 }
@@ -21,7 +20,7 @@ function described({ frame, report }: ReadSeries): string[] {
   const [least, most] = [Math.min(...lengths), Math.max(...lengths)]
   const count = frame.series.length === 1 ? `series '${first!.id}'` : `${thousands(frame.series.length)} series`
   const values = least === most ? thousands(most) : `${thousands(least)} to ${thousands(most)}`
-  const span = `${stampText(first!.start, frame.zone)} to ${stampText(last, frame.zone)}`
+  const span = `${stampText(first!.start, frame)} to ${stampText(last, frame)}`
   const filled = Object.values(report.missing).reduce((sum, each) => sum + each, 0)
   return [
     `${count}: ${values} values, every ${frequencyText(report.frequency)}${report.detected ? ' (as the dates say)' : ''}, ${span}`,
@@ -42,14 +41,19 @@ export async function tryMethods(
   flags: ForecastFlags & Partial<BacktestFlags>,
   signal: AbortSignal,
 ): Promise<readonly Tried[]> {
-  const { model, horizon, windows, step, season, seed, level, by = 'all' } = flags
+  const { model, horizon, windows, step, season, level, by = 'all' } = flags
   const tried: (Tried & { readonly error: number })[] = []
   let failure: unknown
   for (const id of model === 'best' ? forecasterIds : [model]) {
-    const given = { season, step, seed }
-    const options = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
     try {
-      const backtest = await crossValidate(frame, { model: id, horizon, windows, levels: level, ...options, signal })
+      const backtest = await crossValidate(frame, {
+        model: id,
+        horizon,
+        windows,
+        levels: level,
+        ...withoutUndefined({ season, step }),
+        signal,
+      })
       tried.push({ model: id, rows: evaluate(backtest, { by }), error: evaluate(backtest)[0]!.mae })
     } catch (error) {
       if (model !== 'best' || !(error instanceof NextxError)) throw error
@@ -61,8 +65,8 @@ export async function tryMethods(
   return tried.sort((a, b) => a.error - b.error)
 }
 
-/** Rows of a table of errors. */
-export function errorTable(tried: readonly Tried[], levels: readonly number[]): string[][] {
+/** Lines of a table of errors. */
+export function errorTable(tried: readonly Tried[], levels: readonly number[]): string[] {
   const several = tried.some(({ rows }) => rows.length > 1)
   const head = ['', ...(several ? ['of'] : []), 'MAE', 'RMSE', 'sMAPE', 'MASE', ...levels.map((level) => `in ${level} %`)]
   const cells = (row: EvaluationRow) => [
@@ -73,7 +77,22 @@ export function errorTable(tried: readonly Tried[], levels: readonly number[]): 
     row.mase === undefined ? '-' : decimals(row.mase, 2),
     ...levels.map((level) => (row.coverage[level] === undefined ? '-' : `${decimals(100 * row.coverage[level], 0)} %`)),
   ]
-  return [head, ...tried.flatMap(({ model, rows }) => rows.map((row) => [model, ...cells(row)]))]
+  return numberTable([head, ...tried.flatMap(({ model, rows }) => rows.map((row) => [model, ...cells(row)]))])
+}
+
+/** Lines of a table of which the first columns are names and the others numbers. */
+export function numberTable(rows: readonly (readonly string[])[], names = 1): string[] {
+  return table(
+    rows,
+    rows[0]!.map((_, column) => (column < names ? 'left' : 'right')),
+  )
+}
+
+/** The options that were given. */
+export function withoutUndefined<Options extends object>(options: Options): { [Key in keyof Options]?: NonNullable<Options[Key]> } {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as {
+    [Key in keyof Options]?: NonNullable<Options[Key]>
+  }
 }
 
 /** A number with four digits that count, as tables show values. */

@@ -3,7 +3,7 @@ import { DataError } from '../../base/errors.ts'
 import { detectFrequency, regularity } from './detect-frequency.ts'
 import { type Frequency, frequencyOf, frequencyText, gridOf } from './frequency.ts'
 import type { RawSeries, ReadSeries } from './read-series.ts'
-import type { Series } from './series-frame.ts'
+import type { Series, SeriesFrame } from './series-frame.ts'
 
 /** What becomes of missing values: an error; NaN; the value before; a line between neighbours; 0. */
 export type FillRule = 'refuse' | 'keep' | 'forward' | 'linear' | 'zero'
@@ -41,12 +41,19 @@ export function regularSeries(raw: readonly RawSeries[], options: Regularity): R
     reordered++
     return inOrder(each)
   })
-  for (const each of sorted) refuseDoubles(each, zone)
+  for (const each of sorted) refuseDoubles(each, options)
   const frequency = frequencyFor(sorted, options)
   const missing: Record<string, number> = {}
   const series = sorted.map((each) => onGrid(each, frequency, options, missing))
   const futureRows = series.reduce((sum, each) => sum + extraRows(each), 0)
-  const report = { rows: options.rows, frequency, detected: options.frequency === undefined, reordered, missing, futureRows }
+  const report = {
+    rows: options.rows,
+    frequency,
+    detected: options.frequency === undefined && !options.steps,
+    reordered,
+    missing,
+    futureRows,
+  }
   return { frame: { frequency, zone, series }, report }
 }
 
@@ -74,24 +81,26 @@ function inOrder(raw: RawSeries): RawSeries {
   }
 }
 
-function refuseDoubles({ id, stamps, places }: RawSeries, zone: string): void {
+function refuseDoubles({ id, stamps, places }: RawSeries, { zone, steps }: Regularity): void {
   const double = stamps.findIndex((stamp, i) => i > 0 && stamp === stamps[i - 1])
   if (double < 0) return
-  throw new DataError(
-    `series '${id}' has the stamp ${stampText(stamps[double]!, zone)} twice: ${places[double - 1]} and ${places[double]}`,
-    {
-      expected: 'each stamp once',
-      fix:
-        zone === 'UTC'
-          ? 'name the column of ids, or add the rows up'
-          : `stamps with an offset (+02:00) where clocks of ${zone} are changed; or name the column of ids`,
-    },
-  )
+  const stamp = steps ? String(stamps[double]) : timeText(stamps[double]!, zone)
+  throw new DataError(`series '${id}' has the stamp ${stamp} twice: ${places[double - 1]} and ${places[double]}`, {
+    expected: 'each stamp once',
+    fix:
+      zone === 'UTC'
+        ? 'name the column of ids, or add the rows up'
+        : `stamps with an offset (+02:00) where clocks of ${zone} are changed; or name the column of ids`,
+  })
 }
 
-/** A stamp as people write it; plain numbers are steps. */
-export function stampText(stamp: number, zone: string): string {
-  if (Math.abs(stamp) < 1e8 && Number.isInteger(stamp) && stamp % 1000 !== 0) return String(stamp)
+/** A stamp as people write it. */
+export function stampText(stamp: number, { frequency, zone }: Pick<SeriesFrame, 'frequency' | 'zone'>): string {
+  if (frequency.unit === 'step') return String(stamp)
+  return timeText(stamp, zone)
+}
+
+function timeText(stamp: number, zone: string): string {
   const time = DateTime.fromMillis(stamp, { zone })
   const midnight = time.hour === 0 && time.minute === 0 && time.second === 0
   return midnight ? time.toISODate()! : time.toISO({ suppressMilliseconds: true, suppressSeconds: true })!
@@ -125,7 +134,7 @@ function onGrid(raw: RawSeries, frequency: Frequency, { zone, fill }: Regularity
   if (irregular.length > 0) {
     const [{ index, stamp, before }] = irregular as [(typeof irregular)[number]]
     throw new DataError(
-      `series '${id}', ${places[index]}: ${stampText(stamp, zone)} is no whole number of steps (${frequencyText(frequency)}) after ${stampText(before, zone)}; ${irregular.length} such rows`,
+      `series '${id}', ${places[index]}: ${stampText(stamp, { frequency, zone })} is no whole number of steps (${frequencyText(frequency)}) after ${stampText(before, { frequency, zone })}; ${irregular.length} such rows`,
       { expected: 'stamps on one grid', fix: 'name another frequency, or put the data on a grid first' },
     )
   }
@@ -193,21 +202,23 @@ function fillGaps(values: Float64Array, { id, what, fill, missing, places, at }:
   return fill === 'keep' ? values : filledBy(fill, values, id)
 }
 
+/** Throws DataError where nothing stands before a gap, or for a line after it. */
 function filledBy(fill: 'forward' | 'linear' | 'zero', values: Float64Array, id: string): Float64Array {
-  const out = values.slice()
-  const known = [...out.keys()].filter((index) => !Number.isNaN(out[index]))
-  if (fill !== 'zero' && (known.length === 0 || known[0] !== 0))
-    throw new DataError(`series '${id}' begins with missing values`, {
-      expected: 'a value to begin with',
-      fix: "fill: 'zero', or cut the beginning off",
+  if (fill === 'zero') return values.map((value) => (Number.isNaN(value) ? 0 : value))
+  const edge = fill === 'linear' && Number.isNaN(values.at(-1)) ? 'ends' : Number.isNaN(values[0]) ? 'begins' : undefined
+  if (edge !== undefined)
+    throw new DataError(`series '${id}' ${edge} with missing values`, {
+      expected: `a value for '${fill}' to go by`,
+      fix: `another fill, or cut the ${edge === 'ends' ? 'end' : 'beginning'} off`,
     })
-  for (let index = 0; index < out.length; index++) {
-    if (!Number.isNaN(out[index])) continue
-    const next = values.findIndex((value, i) => i > index && !Number.isNaN(value))
-    const before = out[index - 1] ?? 0
-    if (fill === 'zero') out[index] = 0
-    else if (fill === 'forward' || next < 0) out[index] = before
-    else out[index] = before + (values[next]! - before) / (next - index + 1)
+  const out = values.slice()
+  let last = 0
+  for (let index = 1; index < out.length; index++) {
+    if (fill === 'forward' && Number.isNaN(out[index])) out[index] = out[index - 1]!
+    if (Number.isNaN(out[index])) continue
+    const slope = (out[index]! - out[last]!) / (index - last)
+    for (let gap = last + 1; gap < index; gap++) out[gap] = out[last]! + slope * (gap - last)
+    last = index
   }
   return out
 }

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { frequencyText, type ReadSeriesOptions, readSeries, stampAt } from '../../../../src/data/index.ts'
+import { frequencyText, type ReadSeriesOptions, readSeries, stampAt, stampText } from '../../../../src/data/index.ts'
 
 let folder: string
 beforeAll(async () => {
@@ -84,6 +84,16 @@ describe('readSeries', () => {
     const { frame, report } = await read(text, { fill })
     expect([...frame.series[0]!.values].slice(0, 4)).toEqual(values)
     expect(report.missing).toEqual({ y: 2 })
+  })
+
+  it('draws no line to nowhere, and carries nothing from nowhere', async () => {
+    await expect(read('ds,y\n2024-01,1\n2024-02,2\n2024-03,', { fill: 'linear' })).rejects.toThrow(/ends with missing values/)
+    await expect(read('ds,y\n2024-01,\n2024-02,2\n2024-03,3', { fill: 'forward' })).rejects.toThrow(/begins with missing values/)
+  })
+
+  it('names steps as they are, also those of whole thousands', async () => {
+    const { frame } = await read('t,y\n999,1\n1000,2\n1001,3', { time: 't' })
+    expect(stampText(stampAt(frame, frame.series[0]!, 1), frame)).toBe('1000')
   })
 
   it('keeps future covariates beyond the last value', async () => {
