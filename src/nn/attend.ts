@@ -28,19 +28,21 @@ export interface AttendOptions {
 
 /**
  * softmax(q·kᵀ·scale + bias)·v. Queries are `[batch, kvHead, group·query, headWidth]` (the heads that share a key folded into the
- * slots), keys and values `[batch, kvHead, key, headWidth]`, bias `[batch or 1, 1, query, key]`.
+ * slots), keys and values `[batch, kvHead, key, headWidth]`, bias `[batch or 1, 1, query, key]`. Without a bias every query sees every key,
+ * and heads share no keys.
  */
-export function attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor, options: AttendOptions): Tensor {
+export function attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | undefined, options: AttendOptions): Tensor {
   const { scale, softCap, sinks } = options
   if (softCap === undefined && sinks === undefined) return plainAttend(query, key, value, bias, scale)
   const scores = matmul(query, key, { transposeB: true, scale })
   const capped = softCap === undefined ? scores : multiply(tanh(divide(scores, softCap)), softCap)
   const biased = addBias(capped, bias)
-  return matmul(sinks === undefined ? softmax(biased) : softmaxWithSinks(biased, toTensor(sinks), bias.shape[2]!), value)
+  if (sinks === undefined) return matmul(softmax(biased), value)
+  return matmul(softmaxWithSinks(biased, toTensor(sinks), (bias ?? query).shape[2]!), value)
 }
 
 /** Uses Σ_k P·dP = Σ_d O·dO backwards: a sum over the head's width instead of over the keys. Dao et al. 2022, eq. 4 of appendix B. */
-function plainAttend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor, scale: number): Tensor {
+function plainAttend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | undefined, scale: number): Tensor {
   let weights: Tensor | undefined
   return customGradient(
     [query, key, value],
@@ -68,7 +70,8 @@ function softmaxWithSinks(scores: Tensor, sinks: Tensor, queries: Dimension): Te
 }
 
 /** Adds a bias per query to scores whose query axis holds several heads' queries one after another. */
-function addBias(scores: Tensor, bias: Tensor): Tensor {
+function addBias(scores: Tensor, bias: Tensor | undefined): Tensor {
+  if (bias === undefined) return scores
   const [batch, heads, folded, keys] = scores.shape as [Dimension, Dimension, Dimension, Dimension]
   const queries = bias.shape[2]!
   if (String(folded) === String(queries)) return add(scores, bias)

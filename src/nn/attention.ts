@@ -1,19 +1,9 @@
 import { OptionError } from '../base/errors.ts'
 import { and, type Rule, within } from '../base/visibility.ts'
-import {
-  concat,
-  expand,
-  type Initializer,
-  parameter,
-  reshape,
-  scalar,
-  type Tensor,
-  transpose,
-  type Variable,
-  where,
-} from '../tensor/index.ts'
+import { concat, expand, type Initializer, parameter, reshape, scalar, type Tensor, type Variable, where } from '../tensor/index.ts'
 import { attend } from './attend.ts'
 import type { GrowingPast } from './growing.ts'
+import { joinHeads, splitHeads } from './heads.ts'
 import { Linear, type LinearOptions } from './linear.ts'
 import type { Norm, NormFactory } from './norm.ts'
 import type { Positions, PositionsFactory } from './positions.ts'
@@ -266,16 +256,4 @@ function checkHeads(width: number, heads: number, keyValueHeads: number, headWid
       expected: 'heads that divide the width, and key-value heads that divide the heads',
     })
   }
-}
-
-/** `[batch, slot, head·headWidth]` → `[batch, head, slot, headWidth]`. */
-function splitHeads(x: Tensor, heads: number, headWidth: number): Tensor {
-  const [batch, slots] = x.shape
-  return transpose(reshape(x, [batch!, slots!, heads, headWidth]), [0, 2, 1, 3])
-}
-
-/** `[batch, head, slot, headWidth]` → `[batch, slot, head·headWidth]`. */
-function joinHeads(x: Tensor): Tensor {
-  const [batch, , slots] = x.shape
-  return reshape(transpose(x, [0, 2, 1, 3]), [batch!, slots!, -1])
 }

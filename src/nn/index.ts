@@ -23,8 +23,9 @@ export { Embedding } from './embedding.ts'
 export { type Compensated, type CompensateOptions, compensateWeights } from './gptq.ts'
 export { GroupNorm, type GroupNormOptions } from './group-norm.ts'
 export { canGrow, type GrowingPast } from './growing.ts'
+export { HeadMixer, type HeadMixerOptions, type Mixing, softmaxMixing } from './head-mixer.ts'
 export type { Calibration } from './hessians.ts'
-export { glorotUniform, heNormal, normal, ones, uniform, zeros } from './initializers.ts'
+export { fanInUniform, glorotUniform, heNormal, normal, ones, uniform, zeros } from './initializers.ts'
 export { Linear, type LinearOptions, linear } from './linear.ts'
 export {
   type Activation,

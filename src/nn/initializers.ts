@@ -1,6 +1,7 @@
 import { elementCount } from '../base/dtype.ts'
 import { OptionError } from '../base/errors.ts'
 import type { Initializer } from '../tensor/index.ts'
+import { checkSizes } from './sizes.ts'
 
 /** All 0. */
 export const zeros: Initializer = (shape) => new Float32Array(elementCount(shape))
@@ -28,6 +29,16 @@ export const glorotUniform: Initializer = (shape, rng) => {
 
 /** Normal with variance 2 / inputs; for weights `[outputs, inputs]`. He et al. 2015. */
 export const heNormal: Initializer = (shape, rng) => normal(Math.sqrt(2 / elementCount(shape.slice(1))))(shape, rng)
+
+/**
+ * Weight and bias of a linear map of `inputs` numbers, both uniform in ±1/√inputs: what torch's layers start from. Throws OptionError
+ * unless `inputs` is an integer ≥ 1.
+ */
+export function fanInUniform(inputs: number): { readonly weight: Initializer; readonly bias: Initializer } {
+  checkSizes({ inputs })
+  const initializer = uniform(1 / Math.sqrt(inputs))
+  return { weight: initializer, bias: initializer }
+}
 
 function checkSpread(name: string, value: number): void {
   if (!(value >= 0 && value < Number.POSITIVE_INFINITY))
