@@ -2,7 +2,7 @@ import { probit } from 'simple-statistics'
 import * as v from 'valibot'
 import { OptionError } from '../base/errors.ts'
 import { type SeriesFrame, withoutLast } from '../data/index.ts'
-import type { FitRequest, ForecasterSystem } from './forecaster-system.ts'
+import type { FitRequest, FittedForecaster } from './forecaster-system.ts'
 
 const distances = v.array(v.array(v.pipe(v.number(), v.finite(), v.minValue(0))))
 
@@ -12,30 +12,29 @@ export const calibrationSchema = v.record(v.string(), distances)
 export type Calibration = v.InferOutput<typeof calibrationSchema>
 
 /**
- * How far a method was off on the last windows of each series, of which it has learnt nothing: it is fitted to what comes before all of them. Split conformal
- * prediction; Vovk et al. 2005, for each step of the horizon (Stankevičiūtė et al. 2021).
+ * How far a method was off on the last windows of each series, of which it has learnt nothing: it is fitted to what comes before all of them, unless what
+ * is fitted already has held them out. Split conformal prediction; Vovk et al. 2005, for each step of the horizon (Stankevičiūtė et al. 2021).
  */
 export async function residuals(
   frame: SeriesFrame,
-  system: ForecasterSystem,
-  options: unknown,
-  request: FitRequest,
+  fitTo: (frame: SeriesFrame) => Promise<FittedForecaster>,
+  { horizon, signal }: FitRequest,
   windows: number,
 ): Promise<Calibration> {
-  const { horizon, signal } = request
   const cut = (count: number): SeriesFrame => ({ ...frame, series: frame.series.map((series) => withoutLast(series, count)) })
-  const fitted = await system.fit(cut(horizon + windows - 1), options, request)
-  const found = new Map(frame.series.map(({ id }) => [id, Array.from({ length: horizon }, () => [] as number[])]))
-  for (let window = 0; window < windows; window++) {
-    signal?.throwIfAborted()
-    const left = horizon + windows - 1 - window
-    const history = cut(left)
-    const predictions = await fitted.predict({ history, horizon, quantiles: [], signal })
-    for (const [i, { id, values }] of frame.series.entries())
-      for (let step = 0; step < horizon; step++)
-        found.get(id)![step]!.push(Math.abs(values[values.length - left + step]! - predictions[i]!.mean[step]!))
-  }
-  return Object.fromEntries([...found].map(([id, steps]) => [id, steps.map((each) => each.sort((a, b) => a - b))]))
+  const fitted = await fitTo(cut(horizon + windows - 1))
+  const left = Array.from({ length: windows }, (_, window) => horizon + windows - 1 - window)
+  const predictions = await fitted.predict({ histories: left.map(cut), horizon, quantiles: [], signal })
+  const errorsOf = (index: number, step: number) =>
+    left
+      .map((count, window) => {
+        const { values } = frame.series[index]!
+        return Math.abs(values[values.length - count + step]! - predictions[window]![index]!.mean[step]!)
+      })
+      .sort((a, b) => a - b)
+  return Object.fromEntries(
+    frame.series.map(({ id }, index) => [id, Array.from({ length: horizon }, (_, step) => errorsOf(index, step))]),
+  )
 }
 
 interface Asked {

@@ -2,19 +2,26 @@ import * as v from 'valibot'
 import { DataError } from '../base/errors.ts'
 import { checkOptions, wholeNumber } from '../base/options.ts'
 import { type SeriesFrame, seasonOf, stampAfter, withoutLast } from '../data/index.ts'
-import { coverage, pointMetrics, scaledIntervalScore, seasonalScale } from '../metrics/index.ts'
+import { seasonalScale } from '../metrics/index.ts'
 import { type FitForecasterOptions, type Forecaster, fitForecaster, type SeriesForecast } from './forecaster.ts'
 
-export interface CrossValidateOptions extends FitForecasterOptions {
-  /** Forecasts made in the past. Default 3. */
+/** Which moments of the past are forecast from. */
+export interface BacktestOptions {
+  /** Forecasts made. Default 3. */
   readonly windows?: number
   /** Values between their beginnings. Default: the horizon. */
   readonly step?: number
+  /** Shares of values that intervals are to hold, in percent. Default 80 and 95, where the method has intervals. */
+  readonly levels?: readonly number[]
+  /** Steps of a season, for MASE. Default: what the frequency mostly has. */
+  readonly season?: number
+  readonly signal?: AbortSignal
+}
+
+export interface CrossValidateOptions extends FitForecasterOptions, BacktestOptions {
   /** Whether the method is fitted anew for each window. Default true; false fits it once, to what comes before all windows. */
   readonly refit?: boolean
-  /** Default 80 and 95. */
-  readonly levels?: readonly number[]
-  /** After each window. */
+  /** After each fit and its windows. */
   readonly onWindow?: (done: number, windows: number) => void
 }
 
@@ -33,44 +40,95 @@ export interface Backtest {
   readonly windows: readonly BacktestWindow[]
 }
 
-const extras = v.looseObject({
-  windows: v.optional(wholeNumber(1, 10_000)),
+const entries = {
+  windows: v.optional(wholeNumber(1, 100_000)),
   step: v.optional(wholeNumber(1)),
-  refit: v.optional(v.boolean()),
   levels: v.optional(v.array(v.pipe(v.number(), v.gtValue(0), v.ltValue(100)))),
-})
+  season: v.optional(wholeNumber(1)),
+  signal: v.optional(v.instance(AbortSignal)),
+}
+
+const backtestSchema = v.strictObject(entries)
+
+const crossValidateSchema = v.looseObject({ ...entries, horizon: wholeNumber(1, 100_000), refit: v.optional(v.boolean()) })
 
 /**
- * Forecasts from moments of the past, each knowing only what came before it (rolling origin). Throws DataError when series are too short for so many windows,
- * and what `fitForecaster` throws.
+ * Forecasts of a fitted method from moments of the past, each knowing only what came before it (rolling origin). Whether the method was fitted to what
+ * comes after them is the caller's to mind. Throws DataError when series are too short for so many windows, and what `forecast` throws.
+ * @example
+ * const forecaster = await fitForecaster(training, { model: 'ridge', horizon: 24 })
+ * const [all] = evaluate(await backtest(forecaster, whole, { windows: 100, step: 1 }))
+ */
+export async function backtest(forecaster: Forecaster, frame: SeriesFrame, options: BacktestOptions = {}): Promise<Backtest> {
+  checkOptions(backtestSchema, options, 'backtest')
+  const { windows = 3, step = forecaster.horizon, season, levels, signal } = options
+  const left = originsOf(frame, forecaster.horizon, windows, step)
+  return judged(forecaster, frame, { left, first: 0, season, levels, signal })
+}
+
+/**
+ * Backtests a method that is fitted to what comes before the windows. Throws DataError when series are too short for so many windows, and what
+ * `fitForecaster` throws.
  */
 export async function crossValidate(frame: SeriesFrame, options: CrossValidateOptions): Promise<Backtest> {
-  checkOptions(extras, options, 'crossValidate')
-  const { windows = 3, step = options.horizon, refit = true, levels = [80, 95], onWindow, ...fit } = options
-  const oldest = options.horizon + (windows - 1) * step
-  for (const { id, values } of frame.series)
+  checkOptions(crossValidateSchema, options, 'crossValidate')
+  const { windows = 3, step = options.horizon, refit = true, levels, onWindow, ...fit } = options
+  const left = originsOf(frame, options.horizon, windows, step)
+  const done: Backtest[] = []
+  let first = 0
+  for (const part of refit ? left.map((count) => [count]) : [left]) {
+    options.signal?.throwIfAborted()
+    await using forecaster = await fitForecaster(cut(frame, part[0]!), fit)
+    const { season, signal } = options
+    done.push(await judged(forecaster, frame, { left: part, first, season, levels, signal }))
+    first += part.length
+    onWindow?.(first, windows)
+  }
+  return { model: options.model, levels: done[0]!.levels, windows: done.flatMap((each) => each.windows) }
+}
+
+/** How many values come after the beginning of each window, the oldest first. */
+function originsOf({ series }: SeriesFrame, horizon: number, windows: number, step: number): number[] {
+  const oldest = horizon + (windows - 1) * step
+  for (const { id, values } of series)
     if (values.length <= oldest)
       throw new DataError(`series '${id}' has ${values.length} values`, {
-        expected: `more than ${oldest} for ${windows} windows of ${options.horizon}`,
+        expected: `more than ${oldest} for ${windows} windows of ${horizon}`,
         fix: 'fewer windows, or a shorter horizon or step',
       })
-  const cut = (count: number): SeriesFrame => ({ ...frame, series: frame.series.map((series) => withoutLast(series, count)) })
-  const all: BacktestWindow[] = []
-  let forecaster: Forecaster | undefined
-  for (let window = 0; window < windows; window++) {
-    options.signal?.throwIfAborted()
-    const left = oldest - window * step
-    const history = cut(left)
-    if (forecaster === undefined || refit) forecaster = await fitForecaster(history, fit)
-    const { series } = await forecaster.forecast({ history, levels: fit.calibrationWindows === 0 ? [] : levels })
-    for (const [i, each] of series.entries()) {
+  return Array.from({ length: windows }, (_, window) => oldest - window * step)
+}
+
+function cut(frame: SeriesFrame, count: number): SeriesFrame {
+  return { ...frame, series: frame.series.map((series) => withoutLast(series, count)) }
+}
+
+interface Judging {
+  readonly left: readonly number[]
+  /** Number of the first window. */
+  readonly first: number
+  readonly season: number | undefined
+  readonly levels: readonly number[] | undefined
+  readonly signal: AbortSignal | undefined
+}
+
+async function judged(
+  forecaster: Forecaster,
+  frame: SeriesFrame,
+  { left, first, season, signal, ...asked }: Judging,
+): Promise<Backtest> {
+  const levels = asked.levels !== undefined && forecaster.hasIntervals ? asked.levels : forecaster.defaultLevels
+  const histories = left.map((count) => cut(frame, count))
+  const forecasts = await forecaster.forecastEach(histories, { levels, ...(signal && { signal }) })
+  const windows = forecasts.flatMap(({ series }, window) =>
+    series.map((each, i): BacktestWindow => {
       const { values } = frame.series[i]!
-      const actual = values.slice(values.length - left, values.length - left + options.horizon)
-      all.push({ ...each, window, actual, scale: scaleOf(history.series[i]!.values, options.season ?? seasonOf(frame.frequency)) })
-    }
-    onWindow?.(window + 1, windows)
-  }
-  return { model: options.model, levels, windows: all }
+      const begin = values.length - left[window]!
+      const scale = scaleOf(values.subarray(0, begin), season ?? seasonOf(frame.frequency))
+      return { ...each, window: first + window, actual: values.slice(begin, begin + forecaster.horizon), scale }
+    }),
+  )
+  return { model: forecaster.model, levels, windows }
 }
 
 function scaleOf(history: Float64Array, season: number): number | undefined {
@@ -80,94 +138,6 @@ function scaleOf(history: Float64Array, season: number): number | undefined {
     if (error instanceof DataError) return undefined
     throw error
   }
-}
-
-/** What rows of an evaluation stand for. */
-export type EvaluateBy = 'all' | 'series' | 'step' | 'window'
-
-/** Errors of a backtest; each mean is over all values of the row's windows. */
-export interface EvaluationRow {
-  readonly key: string
-  readonly values: number
-  readonly mse: number
-  readonly mae: number
-  readonly rmse: number
-  readonly smape: number
-  readonly wape: number
-  /** mae over `scale`, the mean over windows; undefined where a window has no scale. */
-  readonly mase: number | undefined
-  /** By level in percent: the share of values inside. */
-  readonly coverage: Readonly<Record<number, number>>
-  /** Mean scaled interval score of the widest level. */
-  readonly msis: number | undefined
-}
-
-/** Metrics of a backtest, for all of it or apart by series, step of the horizon or window. */
-export function evaluate(
-  { windows, levels }: Backtest,
-  { by = 'all' }: { readonly by?: EvaluateBy } = {},
-): readonly EvaluationRow[] {
-  const groups = new Map<string, Slice[]>()
-  const put = (key: string, slice: Slice) => {
-    const group = groups.get(key)
-    if (group === undefined) groups.set(key, [slice])
-    else group.push(slice)
-  }
-  for (const window of windows) {
-    if (by !== 'step')
-      put(by === 'all' ? 'all' : by === 'series' ? window.id : `window ${window.window + 1}`, {
-        window,
-        from: 0,
-        to: window.actual.length,
-      })
-    else for (let step = 0; step < window.actual.length; step++) put(`step ${step + 1}`, { window, from: step, to: step + 1 })
-  }
-  return Array.from(groups, ([key, slices]) => rowOf(key, slices, levels))
-}
-
-/** Steps `from` to `to` of a window. */
-interface Slice {
-  readonly window: BacktestWindow
-  readonly from: number
-  readonly to: number
-}
-
-function rowOf(key: string, slices: readonly Slice[], levels: readonly number[]): EvaluationRow {
-  const joined = (pick: (window: BacktestWindow) => Float64Array) =>
-    slices.flatMap(({ window, from, to }) => [...pick(window).subarray(from, to)])
-  const actual = joined(({ actual: values }) => values)
-  const known = levels.filter((level) => slices.every(({ window }) => window.intervals.has(level)))
-  const interval = (level: number) => ({
-    lower: joined(({ intervals }) => intervals.get(level)!.lower),
-    upper: joined(({ intervals }) => intervals.get(level)!.upper),
-  })
-  return {
-    key,
-    values: actual.length,
-    ...pointMetrics(
-      actual,
-      joined(({ mean }) => mean),
-    ),
-    mase: meanOf(slices, ({ window, from, to }) =>
-      window.scale === undefined
-        ? undefined
-        : pointMetrics(window.actual.subarray(from, to), window.mean.subarray(from, to)).mae / window.scale,
-    ),
-    coverage: Object.fromEntries(known.map((level) => [level, coverage(actual, interval(level))])),
-    msis: known.length === 0 ? undefined : meanOf(slices, (slice) => intervalScore(slice, Math.max(...known))),
-  }
-}
-
-function intervalScore({ window, from, to }: Slice, level: number): number | undefined {
-  const { lower, upper } = window.intervals.get(level)!
-  if (window.scale === undefined) return undefined
-  const cut = (values: Float64Array) => values.subarray(from, to)
-  return scaledIntervalScore(cut(window.actual), { lower: cut(lower), upper: cut(upper) }, { level, scale: window.scale })
-}
-
-function meanOf(slices: readonly Slice[], of: (slice: Slice) => number | undefined): number | undefined {
-  const values = slices.map(of)
-  return values.every((value) => value !== undefined) ? values.reduce((sum, value) => sum + value, 0) / values.length : undefined
 }
 
 /** The stamps of what is to come of each series, for future covariates to be written beside. */

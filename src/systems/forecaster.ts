@@ -1,10 +1,18 @@
 import * as v from 'valibot'
 import { DataError, FormatError, MismatchError, OptionError } from '../base/errors.ts'
-import { checkOptions, wholeNumber } from '../base/options.ts'
-import { type Frequency, type SeriesFrame, seasonOf, stampAfter } from '../data/index.ts'
+import { callable, checkOptions, wholeNumber } from '../base/options.ts'
+import { type Frequency, type Series, type SeriesFrame, seasonOf, stampAfter, stampText } from '../data/index.ts'
+import type { Device } from '../platform/index.ts'
 import { type Calibration, calibrationSchema, intervalsFrom, residuals } from './conformal.ts'
 import { loadForecaster } from './forecaster-registry.ts'
-import type { FitRequest, FittedForecaster, ForecasterSystem, Prediction } from './forecaster-system.ts'
+import type {
+  FitProgress,
+  FitRequest,
+  FittedForecaster,
+  ForecasterSystem,
+  LagCoefficients,
+  Prediction,
+} from './forecaster-system.ts'
 
 export interface FitForecasterOptions {
   /** A method's id. */
@@ -20,6 +28,12 @@ export interface FitForecasterOptions {
    * of the shortest series to learn from. 0: no intervals.
    */
   readonly calibrationWindows?: number
+  /** Of all that is random in learning. Default 0. */
+  readonly seed?: number
+  /** Where methods that learn in steps run. Default: one that is opened for it. */
+  readonly device?: Device
+  /** After each step of methods that learn in steps. */
+  readonly onProgress?: (progress: FitProgress) => void
   readonly signal?: AbortSignal
 }
 
@@ -29,6 +43,9 @@ const fitSchema = v.strictObject({
   options: v.optional(v.unknown()),
   season: v.optional(wholeNumber(1)),
   calibrationWindows: v.optional(wholeNumber(0)),
+  seed: v.optional(wholeNumber(0)),
+  device: v.optional(v.looseObject({ run: callable })),
+  onProgress: v.optional(callable),
   signal: v.optional(v.instance(AbortSignal)),
 })
 
@@ -39,6 +56,10 @@ export interface ForecastOptions {
   readonly levels?: readonly number[]
   /** What is known. Default: what it was fitted with. */
   readonly history?: SeriesFrame
+  /** How many ways that each series may take are drawn. Default: none. */
+  readonly paths?: number
+  /** Of the paths. Default 0. */
+  readonly seed?: number
   readonly signal?: AbortSignal
 }
 
@@ -46,6 +67,8 @@ const forecastSchema = v.strictObject({
   horizon: v.optional(wholeNumber(1, 100_000)),
   levels: v.optional(v.array(v.pipe(v.number(), v.gtValue(0), v.ltValue(100)))),
   history: v.optional(v.looseObject({})),
+  paths: v.optional(wholeNumber(1, 10_000)),
+  seed: v.optional(wholeNumber(0)),
   signal: v.optional(v.instance(AbortSignal)),
 })
 
@@ -56,6 +79,10 @@ export interface SeriesForecast {
   readonly mean: Float64Array
   /** By level in percent. */
   readonly intervals: ReadonlyMap<number, { readonly lower: Float64Array; readonly upper: Float64Array }>
+  /** What the mean is the sum of, of methods that take series apart: trend, season. */
+  readonly components?: Readonly<Record<string, Float64Array>>
+  /** As many ways as were asked for. */
+  readonly paths?: readonly Float64Array[]
 }
 
 export interface Forecast {
@@ -75,16 +102,23 @@ export interface Forecast {
  */
 export async function fitForecaster(frame: SeriesFrame, options: FitForecasterOptions): Promise<Forecaster> {
   checkOptions(fitSchema, options, 'fitForecaster')
-  const system = await loadForecaster(options.model)
+  const { model, horizon, season = seasonOf(frame.frequency), seed = 0, device, onProgress, signal } = options
+  const system = await loadForecaster(model)
   const own = system.readOptions(options.options ?? {})
-  const { horizon, signal, season = seasonOf(frame.frequency) } = options
-  const request: FitRequest = { horizon, season, signal }
+  const request: FitRequest = { horizon, season, seed, device, onProgress, signal }
   checkFrame(frame, system, own, request)
   const windows = options.calibrationWindows ?? defaultWindows(frame, system.minimumLength(own, request), horizon)
-  const calibration =
-    system.capabilities.probabilistic || windows === 0 ? undefined : await residuals(frame, system, own, request, windows)
   const fitted = await system.fit(frame, own, request)
+  const calibration = await calibrated(frame, { system, options: own, request, fitted }, windows)
   return new Forecaster({ system, options: own, request, frame, fitted, calibration })
+}
+
+async function calibrated(frame: SeriesFrame, parts: Omit<Parts, 'frame' | 'calibration'>, windows: number) {
+  const { system, options, request, fitted } = parts
+  if (system.capabilities.probabilistic || windows === 0) return undefined
+  const heldOut = (fitted.heldOut ?? 0) >= request.horizon + windows - 1
+  const fitTo = (part: SeriesFrame) => (heldOut ? Promise.resolve(fitted) : system.fit(part, options, request))
+  return residuals(frame, fitTo, request, windows)
 }
 
 /** Up to 40, of which the shortest series keeps half to learn from. */
@@ -144,46 +178,89 @@ export class Forecaster {
     return this.#parts.request.horizon
   }
 
+  /** Whether it was calibrated, or has quantiles of its own. */
+  get hasIntervals(): boolean {
+    return this.#parts.system.capabilities.probabilistic || this.#parts.calibration !== undefined
+  }
+
+  /** In percent; none without intervals. */
+  get defaultLevels(): readonly number[] {
+    return this.hasIntervals ? [80, 95] : []
+  }
+
   /**
    * What is to come after each series' last value. Throws OptionError on a horizon that the method was not fitted for and on levels that its calibration cannot
    * tell, MismatchError on a history of another frequency.
    */
   async forecast(options: ForecastOptions = {}): Promise<Forecast> {
     checkOptions(forecastSchema, options, 'forecast')
-    const { system, request, fitted, frame, calibration } = this.#parts
-    const {
-      horizon = request.horizon,
-      levels = calibration === undefined && !system.capabilities.probabilistic ? [] : [80, 95],
-      history = frame,
-      signal,
-    } = options
-    this.#check(horizon, history)
-    const quantiles = system.capabilities.probabilistic ? levels.flatMap((level) => [0.5 - level / 200, 0.5 + level / 200]) : []
-    const predictions = await fitted.predict({ history, horizon, quantiles, signal })
+    const { history = this.#parts.frame, ...others } = options
+    const [forecast] = await this.forecastEach([history], others)
+    return forecast!
+  }
+
+  /** What is to come after each of several histories, at once: what backtests ask. Throws what `forecast` does. */
+  async forecastEach(histories: readonly SeriesFrame[], options: Omit<ForecastOptions, 'history'> = {}): Promise<Forecast[]> {
+    const { system, request, fitted } = this.#parts
+    const { probabilistic } = system.capabilities
+    const { horizon = request.horizon, levels = this.defaultLevels, signal } = options
+    for (const history of histories) this.#check(horizon, history)
+    const quantiles = probabilistic ? levels.flatMap((level) => [0.5 - level / 200, 0.5 + level / 200]) : []
+    const paths = options.paths === undefined ? undefined : { count: options.paths, seed: options.seed ?? 0 }
+    const predictions = await fitted.predict({ histories, horizon, quantiles, paths, signal })
+    return histories.map((history, i) => this.#assembled(history, predictions[i]!, horizon, levels))
+  }
+
+  /** Weights of the lags, of linear methods. Throws OptionError where there are none. */
+  coefficients(): LagCoefficients {
+    const found = this.#parts.fitted.coefficients?.()
+    if (found === undefined)
+      throw new OptionError(`'${this.model}' has no coefficients`, { expected: 'a linear method: ridge, arnet' })
+    return found
+  }
+
+  /** Frees what the method holds on a device. */
+  async dispose(): Promise<void> {
+    await this.#parts.fitted.dispose?.()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose()
+  }
+
+  #assembled(history: SeriesFrame, predictions: readonly Prediction[], horizon: number, levels: readonly number[]): Forecast {
     const { frequency, zone } = history
-    return {
-      model: system.id,
-      frequency,
-      zone,
-      series: history.series.map(({ id, start, values }, i) => ({
-        id,
-        stamps: Array.from({ length: horizon }, (_, step) => stampAfter(frequency, zone, start, values.length + step)),
-        mean: predictions[i]!.mean,
-        intervals: new Map(levels.map((level) => [level, this.#interval(id, predictions[i]!, level)])),
-      })),
+    const stampsFrom = new Map<string, readonly number[]>()
+    const stampsOf = ({ start, values }: Series) => {
+      const key = `${start} ${values.length}`
+      const known = stampsFrom.get(key)
+      if (known !== undefined) return known
+      const stamps = Array.from({ length: horizon }, (_, step) => stampAfter(frequency, zone, start, values.length + step))
+      stampsFrom.set(key, stamps)
+      return stamps
     }
+    const ofSeries = (series: Series, prediction: Prediction): SeriesForecast => ({
+      id: series.id,
+      stamps: stampsOf(series),
+      mean: prediction.mean,
+      intervals: new Map(levels.map((level) => [level, this.#interval(series.id, prediction, level)])),
+      ...(prediction.components !== undefined && { components: prediction.components }),
+      ...(prediction.paths !== undefined && { paths: prediction.paths }),
+    })
+    return { model: this.model, frequency, zone, series: history.series.map((series, i) => ofSeries(series, predictions[i]!)) }
   }
 
   /** What is needed to go on elsewhere, as JSON; `restoreForecaster` reads it. */
   toJSON() {
     const { system, options, request, fitted, calibration, frame } = this.#parts
-    const { horizon, season } = request
+    const { horizon, season, seed } = request
     return {
       format: 'nextx forecaster',
       model: system.id,
       options,
       horizon,
       season,
+      seed,
       frequency: frame.frequency,
       zone: frame.zone,
       state: fitted.state(),
@@ -207,9 +284,27 @@ export class Forecaster {
       })
     if (history.frequency.unit !== frame.frequency.unit || history.frequency.every !== frame.frequency.every)
       throw new MismatchError('a history of another frequency', { expected: 'the one it was fitted with' })
-    for (const { id, values } of history.series)
-      if (values.length < fitted.minimumLength)
-        throw new DataError(`series '${id}' has ${values.length} values`, { expected: `at least ${fitted.minimumLength}` })
+    for (const series of history.series) {
+      if (series.values.length < fitted.minimumLength)
+        throw new DataError(`series '${series.id}' has ${series.values.length} values`, {
+          expected: `at least ${fitted.minimumLength}`,
+        })
+      if (system.capabilities.future) checkFuture(series, history, horizon)
+    }
+  }
+}
+
+/** Throws DataError naming the stamps whose future covariates are missing. */
+function checkFuture({ id, start, values, future }: Series, frame: SeriesFrame, horizon: number): void {
+  for (const [name, known] of Object.entries(future)) {
+    const missing = Array.from({ length: horizon }, (_, step) => values.length + step).filter((at) => !Number.isFinite(known[at]))
+    if (missing.length === 0) continue
+    const stamps = missing.slice(0, 5).map((at) => stampText(stampAfter(frame.frequency, frame.zone, start, at), frame))
+    const more = missing.length > stamps.length ? ` and ${missing.length - stamps.length} more` : ''
+    throw new DataError(`the future covariate '${name}' of series '${id}' is missing for ${stamps.join(', ')}${more}`, {
+      expected: `values for all ${horizon} steps to come`,
+      fix: 'makeFuture lists the stamps',
+    })
   }
 }
 
@@ -219,6 +314,7 @@ const fileSchema = v.strictObject({
   options: v.unknown(),
   horizon: wholeNumber(1),
   season: wholeNumber(1),
+  seed: wholeNumber(0),
   frequency: v.strictObject({ unit: v.string(), every: wholeNumber(1), monthEnd: v.optional(v.literal(true)) }),
   zone: v.string(),
   state: v.unknown(),
@@ -226,13 +322,13 @@ const fileSchema = v.strictObject({
 })
 
 /** A forecaster from what `toJSON` gave; it has no history of its own, so that `forecast` needs one. Throws FormatError on anything else. */
-export async function restoreForecaster(json: unknown): Promise<Forecaster> {
+export async function restoreForecaster(json: unknown, { device }: { readonly device?: Device } = {}): Promise<Forecaster> {
   const parsed = v.safeParse(fileSchema, json)
   if (!parsed.success) throw new FormatError('no forecaster', { expected: 'what toJSON of one gave' })
-  const { model, options, horizon, season, frequency, zone, state, calibration } = parsed.output
+  const { model, options, horizon, season, seed, frequency, zone, state, calibration } = parsed.output
   const system = await loadForecaster(model)
   const own = system.readOptions(options)
-  const request = { horizon, season }
+  const request = { horizon, season, seed, device }
   const frame = { frequency: frequency as Frequency, zone, series: [] }
   return new Forecaster({ system, options: own, request, frame, fitted: system.restore(state, own, request), calibration })
 }

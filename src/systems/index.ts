@@ -1,15 +1,15 @@
 export { type ChatFormat, readChatFormat, readTemplateFile } from './chat-format.ts'
 export {
   type Backtest,
+  type BacktestOptions,
   type BacktestWindow,
+  backtest,
   type CrossValidateOptions,
   crossValidate,
-  type EvaluateBy,
-  type EvaluationRow,
-  evaluate,
   makeFuture,
 } from './cross-validate.ts'
 export { type EditImagesOptions, editImages, maskedValues, type PictureMask } from './edit-images.ts'
+export { type EvaluateBy, type EvaluationRow, evaluate } from './evaluate.ts'
 export { type ExportOptions, exportModel, forwardText, textProgram } from './export-text.ts'
 export type { DecoderOptions } from './families/decoder-config.ts'
 export { type ContextExtension, extendContext, type RotaryScalingRequest } from './families/extend-context.ts'
@@ -25,10 +25,12 @@ export {
 } from './forecaster.ts'
 export { forecasterIds, loadForecaster } from './forecaster-registry.ts'
 export type {
+  FitProgress,
   FitRequest,
   FittedForecaster,
   ForecastCapabilities,
   ForecasterSystem,
+  LagCoefficients,
   Prediction,
   PredictRequest,
 } from './forecaster-system.ts'

@@ -1,6 +1,5 @@
 import * as v from 'valibot'
-import type { Series } from '../../data/index.ts'
-import type { FitRequest, ForecasterSystem } from '../forecaster-system.ts'
+import type { FitRequest, ForecasterSystem, PredictRequest } from '../forecaster-system.ts'
 import { parseConfig } from '../read-config.ts'
 
 /** What a method without anything to learn says of one series, `[horizon]`. */
@@ -13,21 +12,32 @@ interface Baseline {
   readonly continued: Continuation
 }
 
+/** Of a method that says the mean of each series from its own values. */
+export const ownValuesOnly = {
+  past: false,
+  future: false,
+  static: false,
+  missing: false,
+  anyHorizon: false,
+  probabilistic: false,
+  multivariate: false,
+} as const
+
 const noOptions = v.strictObject({})
 
 /** A method without options that only looks at a series' own values. */
 export function baseline({ id, source, minimumLength, continued }: Baseline): ForecasterSystem<Record<string, never>> {
   const fitted = (request: FitRequest) => ({
     minimumLength: minimumLength(request),
-    predict: async ({ history, horizon }: { history: { series: readonly Series[] }; horizon: number }) =>
-      history.series.map(({ values }) => ({ mean: continued(values, horizon, request) })),
+    predict: async ({ histories, horizon }: PredictRequest) =>
+      histories.map(({ series }) => series.map(({ values }) => ({ mean: continued(values, horizon, request) }))),
     state: () => ({}),
   })
   return {
     kind: 'forecaster',
     id,
     source,
-    capabilities: { past: false, future: false, static: false, missing: false, anyHorizon: true, probabilistic: false },
+    capabilities: { ...ownValuesOnly, anyHorizon: true },
     readOptions: (value) => parseConfig(noOptions, value, id) as Record<string, never>,
     minimumLength: (_, request) => minimumLength(request),
     fit: async (_frame, _options, request) => fitted(request),

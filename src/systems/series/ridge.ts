@@ -2,8 +2,9 @@ import { Matrix, solve } from 'ml-matrix'
 import * as v from 'valibot'
 import { DataError, FormatError } from '../../base/errors.ts'
 import type { SeriesFrame } from '../../data/index.ts'
-import type { FitRequest, FittedForecaster, ForecasterSystem } from '../forecaster-system.ts'
+import type { FitRequest, FittedForecaster, ForecasterSystem, LagCoefficients } from '../forecaster-system.ts'
 import { count, parseConfig } from '../read-config.ts'
+import { ownValuesOnly } from './baseline.ts'
 
 const optionsSchema = v.strictObject({
   /** Values that a forecast looks at. Default: two seasons and at least 12, or what the shortest series allows. */
@@ -31,7 +32,7 @@ const ridge: ForecasterSystem<RidgeOptions> = {
   id: 'ridge',
   source:
     'Hoerl & Kennard 1970; as a baseline of long-horizon forecasting, Toner & Darlow 2024, An Analysis of Linear Time Series Forecasting Models',
-  capabilities: { past: false, future: false, static: false, missing: false, anyHorizon: false, probabilistic: false },
+  capabilities: ownValuesOnly,
   readOptions: (value) => parseConfig(optionsSchema, value, 'ridge'),
   minimumLength: ({ lags = 1 }, { horizon }) => lags + horizon + 1,
   async fit(frame, options, request) {
@@ -97,19 +98,31 @@ function windowsOf(values: Float64Array, windows: number, lags: number, horizon:
 }
 
 function fitted({ lags, weights }: State, fittedHorizon: number): FittedForecaster {
+  const continued = (values: Float64Array, horizon: number) => {
+    const last = values.at(-1)!
+    const mean = new Float64Array(Math.min(horizon, fittedHorizon))
+    for (let step = 0; step < mean.length; step++) {
+      let sum = last + weights[lags]![step]!
+      for (let lag = 0; lag < lags; lag++) sum += weights[lag]![step]! * (values[values.length - lags + lag]! - last)
+      mean[step] = sum
+    }
+    return mean
+  }
   return {
     minimumLength: lags,
     state: () => ({ lags, weights }),
-    predict: async ({ history, horizon }) =>
-      history.series.map(({ values }) => {
-        const last = values.at(-1)!
-        const mean = new Float64Array(Math.min(horizon, fittedHorizon))
-        for (let step = 0; step < mean.length; step++) {
-          let sum = last + weights[lags]![step]!
-          for (let lag = 0; lag < lags; lag++) sum += weights[lag]![step]! * (values[values.length - lags + lag]! - last)
-          mean[step] = sum
-        }
-        return { mean }
-      }),
+    predict: async ({ histories, horizon }) =>
+      histories.map(({ series }) => series.map(({ values }) => ({ mean: continued(values, horizon) }))),
+    coefficients: () => coefficientsOf(weights, lags, fittedHorizon),
   }
+}
+
+/** The weights of differences to the last value, as weights of the values themselves. */
+function coefficientsOf(weights: State['weights'], lags: number, horizon: number): LagCoefficients {
+  const ofStep = (step: number) => {
+    const row = Float64Array.from({ length: lags }, (_, lag) => weights[lags - 1 - lag]![step]!)
+    row[0] = 1 - row.subarray(1).reduce((sum, weight) => sum + weight, 0)
+    return row
+  }
+  return { lags: Array.from({ length: horizon }, (_, step) => ofStep(step)), constant: Float64Array.from(weights[lags]!) }
 }
