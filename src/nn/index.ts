@@ -14,6 +14,7 @@ export {
   sliding,
   visibilityBias,
 } from './attention.ts'
+export { type AutoCorrelationOptions, autoCorrelationMixing } from './auto-correlation.ts'
 export { bandMatrix, bandResizeMatrix } from './bands.ts'
 export { type Block, type BlockParts, parallel, postnorm, prenorm, type Residual, sandwich } from './block.ts'
 export { CodeEmbedding } from './code-embedding.ts'
@@ -66,6 +67,7 @@ export {
   type RoundingMethod,
 } from './quantize-module.ts'
 export { type BlockFormat, QuantizedMatrix, type QuantizedValues, type Weight, WeightHolder } from './quantized-matrix.ts'
+export { correlateSpectra, fourierLength, multiplySpectra, RealFourier, type Spectrum } from './real-fourier.ts'
 export { repackBlocks, twinFormat } from './repack.ts'
 export { ResidualBlock2d } from './residual-block-2d.ts'
 export { ResizablePositions } from './resizable-positions.ts'
@@ -87,6 +89,7 @@ export {
 } from './rotary-scaling.ts'
 export { type Clip, type RoundOptions, roundWeights, widenWeights } from './round-weights.ts'
 export { Rwkv7, type Rwkv7Options, type Rwkv7State } from './rwkv7.ts'
+export { type DecomposedSeries, decomposeSeries, movingAverage } from './series-decomposition.ts'
 export { type ConditionedSlots, SlotTransformer, type SlotTransformerOptions } from './slot-transformer.ts'
 export { TimeEmbedding, type TimeEmbeddingOptions } from './time-embedding.ts'
 export { type BackboneOutput, Transformer, type TransformerOptions } from './transformer.ts'

@@ -1,55 +1,9 @@
-import { afterAll, beforeAll, expect, it } from 'vitest'
-import {
-  bandResizeMatrix,
-  type Module,
-  mapGrid,
-  PictureDecoder,
-  PictureEncoder,
-  parameters,
-  ResizablePositions,
-  resize2d,
-} from '../../../src/nn/index.ts'
-import { type Device, openDevice } from '../../../src/platform/index.ts'
-import {
-  add,
-  compile,
-  float32,
-  fromReference,
-  gradients,
-  interpret,
-  mean,
-  reshape,
-  square,
-  sum,
-  type Tensor,
-  transpose,
-} from '../../../src/tensor/index.ts'
-import { randomVariables } from '../../null/nn/oracle.ts'
-import { expectNear, noise } from '../../null/tensor/finite-differences.ts'
+import { it } from 'vitest'
+import { bandResizeMatrix, mapGrid, PictureDecoder, PictureEncoder, ResizablePositions, resize2d } from '../../../src/nn/index.ts'
+import { add, reshape, sum, transpose } from '../../../src/tensor/index.ts'
+import { layerComparison } from './compare-layer.ts'
 
-let device: Device
-beforeAll(async () => {
-  device = await openDevice({ worker: false, threads: 1 })
-})
-afterAll(() => device[Symbol.asyncDispose]())
-
-/** Results, a loss and the gradients of all weights, in the runtime and in the interpreter. */
-async function compare(layer: Module, forward: (x: Tensor) => Tensor, shape: readonly number[]): Promise<void> {
-  const { variables } = randomVariables(layer)
-  for (const [variable, value] of variables) await variable.write(fromReference(value, 'float32').data)
-  const build = ({ x }: { x: Tensor }) => {
-    const result = forward(x)
-    const slopes = gradients(mean(square(result)), parameters(layer))
-    return { result, ...Object.fromEntries(slopes.map((slope, i) => [`gradient${i}`, slope])) }
-  }
-  const program = compile({ x: float32(...shape) }, build, { device })
-  const x = noise('x', shape)
-  const found: Record<string, { data: unknown }> = await program.run({ x: Float32Array.from(x.data) })
-  const names = [...program.trace.outputs.keys()]
-  const expected = interpret([...program.trace.outputs.values()], { inputs: { x }, variables })
-  expect(names).toHaveLength(1 + parameters(layer).length)
-  for (const [i, name] of names.entries()) expectNear(found[name]!.data as Float32Array, expected[i]!.data, name, 2e-4)
-}
+const compare = layerComparison()
 
 it('an encoder and a decoder compute in the runtime what the interpreter computes, and so do their gradients', async () => {
   const options = { picture: { channels: 1, height: 8, width: 12 }, width: 8, latent: 3, downsample: 4 } as const

@@ -1,0 +1,21 @@
+import { it } from 'vitest'
+import { autoCorrelationMixing, decomposeSeries, HeadMixer, softmaxMixing } from '../../../src/nn/index.ts'
+import { add, concat, slice } from '../../../src/tensor/index.ts'
+import { layerComparison } from './compare-layer.ts'
+
+const compare = layerComparison()
+
+it('softmax mixing', async () => {
+  const layer = new HeadMixer(6, { heads: 2, mixing: softmaxMixing({ causal: true }) })
+  await compare(layer, (x) => layer.forward(x), [2, 7, 6])
+})
+
+it('decomposition and auto-correlation of a short series and of one that is transformed in two steps', async () => {
+  const layer = new HeadMixer(6, { heads: 2, mixing: autoCorrelationMixing({ factor: 1 }) })
+  const forward = (x: Parameters<typeof layer.forward>[0]) => {
+    const { season, trend } = decomposeSeries(x, 5)
+    return concat([add(layer.forward(season), trend), layer.forward(x, slice(season, 1, 3))], 2)
+  }
+  await compare(layer, forward, [2, 12, 6])
+  await compare(layer, forward, [1, 272, 6], 1e-3)
+})
