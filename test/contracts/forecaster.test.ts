@@ -7,6 +7,7 @@ import { type ContractCase, forecasterContract, seasonalFrame } from './forecast
 const small = { width: 8, heads: 2, layers: 1, inputSize: 24, epochs: 2 }
 
 const smallOptions: Readonly<Record<string, readonly object[]>> = {
+  ets: [{}, { intervals: 'model' }],
   itransformer: [small, { ...small, variates: 'apart', distribution: 'quantile' }],
 }
 

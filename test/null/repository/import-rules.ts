@@ -55,7 +55,7 @@ const packageHomes: Readonly<Record<string, readonly string[] | 'everywhere'>> =
   '@huggingface/jinja': ['tokenizers'],
   'csv-parse': ['data'],
   hyparquet: ['data'],
-  jstat: ['heads'],
+  jstat: ['heads', 'metrics', 'systems'],
   luxon: ['data'],
   'ml-matrix': ['metrics', 'systems'],
   'simple-statistics': ['systems'],
