@@ -56,6 +56,8 @@ const crossValidateSchema = v.looseObject({ ...entries, horizon: wholeNumber(1, 
  * Forecasts of a fitted method from moments of the past, each knowing only what came before it (rolling origin). Whether the method was fitted to what
  * comes after them is the caller's to mind. Throws DataError when series are too short for so many windows, and what `forecast` throws.
  * @example
+ * const { frame: whole } = await readSeries('sales.csv')
+ * const training = { ...whole, series: whole.series.map((series) => withoutLast(series, 123)) }
  * const forecaster = await fitForecaster(training, { model: 'ridge', horizon: 24 })
  * const [all] = evaluate(await backtest(forecaster, whole, { windows: 100, step: 1 }))
  */
