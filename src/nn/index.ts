@@ -91,6 +91,7 @@ export { type Clip, type RoundOptions, roundWeights, widenWeights } from './roun
 export { Rwkv7, type Rwkv7Options, type Rwkv7State } from './rwkv7.ts'
 export { type DecomposedSeries, decomposeSeries, movingAverage } from './series-decomposition.ts'
 export { type ConditionedSlots, SlotTransformer, type SlotTransformerOptions } from './slot-transformer.ts'
+export { type SparseMixingOptions, sparseMixing } from './sparse-attention.ts'
 export { TimeEmbedding, type TimeEmbeddingOptions } from './time-embedding.ts'
 export { type BackboneOutput, Transformer, type TransformerOptions } from './transformer.ts'
 export { constantColumns, type TracedColumns, traceVisibility } from './visibility.ts'
