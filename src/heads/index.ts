@@ -20,6 +20,15 @@ export { type DiffusionHead, type DiffusionHeadOptions, type DiffusionLossInputs
 export type { Field, FieldHead } from './field.ts'
 export { type FlowHead, type FlowHeadOptions, type FlowLossInputs, flowHead } from './flow.ts'
 export {
+  type ForecastHead,
+  gaussianHead,
+  negativeBinomialHead,
+  type PointLoss,
+  pointHead,
+  quantileHead,
+  studentHead,
+} from './forecast-heads.ts'
+export {
   type MixtureHead,
   type MixtureHeadOptions,
   type MixtureKind,

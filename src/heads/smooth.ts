@@ -1,4 +1,19 @@
-import { abs, add, exp, less, log, maximum, minimum, multiply, negate, type Tensor, where } from '../tensor/index.ts'
+import {
+  abs,
+  add,
+  divide,
+  exp,
+  less,
+  log,
+  maximum,
+  minimum,
+  multiply,
+  negate,
+  square,
+  subtract,
+  type Tensor,
+  where,
+} from '../tensor/index.ts'
 
 /** log(1 + eˣ), without overflow. */
 export function softplus(x: Tensor): Tensor {
@@ -22,3 +37,19 @@ export function logSoftplus(x: Tensor): Tensor {
 
 /** softplus of this is 1. */
 export const softplusOfOne = Math.log(Math.E - 1)
+
+/** The series of Stirling is exact in float32 from here on. */
+const stirlingFrom = 6
+
+/** log Γ(x) for x > 0: Stirling's series at x + 6, and the recurrence Γ(x + 1) = x·Γ(x) back. */
+export function logGamma(x: Tensor): Tensor {
+  const high = add(x, stirlingFrom)
+  const inverse = divide(1, high)
+  const series = multiply(inverse, add(1 / 12, multiply(square(inverse), add(-1 / 360, multiply(square(inverse), 1 / 1260)))))
+  const stirling = add(subtract(multiply(subtract(high, 0.5), log(high)), high), add(series, Math.log(2 * Math.PI) / 2))
+  const steps = Array.from({ length: stirlingFrom }, (_, i) => add(x, i))
+  return subtract(
+    stirling,
+    steps.map((each) => log(each)).reduce((total, each) => add(total, each)),
+  )
+}

@@ -28,6 +28,7 @@ export { HeadMixer, type HeadMixerOptions, type Mixing, softmaxMixing } from './
 export type { Calibration } from './hessians.ts'
 export { fanInUniform, glorotUniform, heNormal, normal, ones, uniform, zeros } from './initializers.ts'
 export { Linear, type LinearOptions, linear } from './linear.ts'
+export { MixerLayer, type MixerLayerParts, type SlotMixer } from './mixer-layer.ts'
 export {
   type Activation,
   gatedMlp,

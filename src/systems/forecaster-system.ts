@@ -92,7 +92,8 @@ export interface ForecasterSystem<Options = unknown> {
   readonly id: string
   /** Where the method is described. */
   readonly source: string
-  readonly capabilities: ForecastCapabilities
+  /** What it can use and give with these options. */
+  capabilities(options: Options): ForecastCapabilities
   /** The options in parsed JSON, defaults filled in. Throws OptionError on what is unknown or out of range. */
   readOptions(value: unknown): Options
   /** Least values of a series to fit it with. */

@@ -9,6 +9,7 @@ import type {
   FitProgress,
   FitRequest,
   FittedForecaster,
+  ForecastCapabilities,
   ForecasterSystem,
   LagCoefficients,
   Prediction,
@@ -115,7 +116,7 @@ export async function fitForecaster(frame: SeriesFrame, options: FitForecasterOp
 
 async function calibrated(frame: SeriesFrame, parts: Omit<Parts, 'frame' | 'calibration'>, windows: number) {
   const { system, options, request, fitted } = parts
-  if (system.capabilities.probabilistic || windows === 0) return undefined
+  if (system.capabilities(options).probabilistic || windows === 0) return undefined
   const heldOut = (fitted.heldOut ?? 0) >= request.horizon + windows - 1
   const fitTo = (part: SeriesFrame) => (heldOut ? Promise.resolve(fitted) : system.fit(part, options, request))
   return residuals(frame, fitTo, request, windows)
@@ -130,7 +131,8 @@ function defaultWindows({ series }: SeriesFrame, least: number, horizon: number)
 
 /** Throws DataError on what a method cannot use. */
 export function checkFrame(frame: SeriesFrame, system: ForecasterSystem, options: unknown, request: FitRequest): void {
-  const { capabilities, id } = system
+  const { id } = system
+  const capabilities = system.capabilities(options)
   const least = system.minimumLength(options, request)
   if (frame.series.length === 0) throw new DataError('no series', { expected: 'at least one' })
   for (const series of frame.series) {
@@ -170,6 +172,10 @@ export class Forecaster {
     this.#parts = parts
   }
 
+  get #capabilities(): ForecastCapabilities {
+    return this.#parts.system.capabilities(this.#parts.options)
+  }
+
   get model(): string {
     return this.#parts.system.id
   }
@@ -180,7 +186,7 @@ export class Forecaster {
 
   /** Whether it was calibrated, or has quantiles of its own. */
   get hasIntervals(): boolean {
-    return this.#parts.system.capabilities.probabilistic || this.#parts.calibration !== undefined
+    return this.#capabilities.probabilistic || this.#parts.calibration !== undefined
   }
 
   /** In percent; none without intervals. */
@@ -201,8 +207,8 @@ export class Forecaster {
 
   /** What is to come after each of several histories, at once: what backtests ask. Throws what `forecast` does. */
   async forecastEach(histories: readonly SeriesFrame[], options: Omit<ForecastOptions, 'history'> = {}): Promise<Forecast[]> {
-    const { system, request, fitted } = this.#parts
-    const { probabilistic } = system.capabilities
+    const { request, fitted } = this.#parts
+    const { probabilistic } = this.#capabilities
     const { horizon = request.horizon, levels = this.defaultLevels, signal } = options
     for (const history of histories) this.#check(horizon, history)
     const quantiles = probabilistic ? levels.flatMap((level) => [0.5 - level / 200, 0.5 + level / 200]) : []
@@ -277,7 +283,7 @@ export class Forecaster {
 
   #check(horizon: number, history: SeriesFrame): void {
     const { system, request, fitted, frame } = this.#parts
-    if (horizon > request.horizon && !system.capabilities.anyHorizon)
+    if (horizon > request.horizon && !this.#capabilities.anyHorizon)
       throw new OptionError(`a horizon of ${horizon} of a '${system.id}' that was fitted for ${request.horizon}`, {
         expected: `at most ${request.horizon}`,
         fix: 'fit it for the longer horizon',
@@ -289,7 +295,7 @@ export class Forecaster {
         throw new DataError(`series '${series.id}' has ${series.values.length} values`, {
           expected: `at least ${fitted.minimumLength}`,
         })
-      if (system.capabilities.future) checkFuture(series, history, horizon)
+      if (this.#capabilities.future) checkFuture(series, history, horizon)
     }
   }
 }

@@ -1,10 +1,22 @@
 import { readdirSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { crossValidate, evaluate, fitForecaster, forecasterIds } from '../../src/systems/index.ts'
-import { forecasterContract, seasonalFrame } from './forecaster-contract.ts'
+import { type ContractCase, forecasterContract, seasonalFrame } from './forecaster-contract.ts'
 
-describe.each(forecasterIds)('%s', (id) => {
-  forecasterContract(id)
+/** Small networks and few steps; every network once as it is, and some in other ways. */
+const small = { width: 8, heads: 2, layers: 1, inputSize: 24, epochs: 2 }
+
+const smallOptions: Readonly<Record<string, readonly object[]>> = {
+  itransformer: [small, { ...small, variates: 'apart', distribution: 'quantile' }],
+}
+
+const cases: readonly ContractCase[] = [
+  ...forecasterIds.filter((id) => !(id in smallOptions)).map((id) => ({ id })),
+  ...Object.entries(smallOptions).flatMap(([id, each]) => each.map((options) => ({ id, options }))),
+]
+
+describe.each(cases)('$id $options', (each) => {
+  forecasterContract(each)
 })
 
 it('every file of the folder is listed', () => {

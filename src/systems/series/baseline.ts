@@ -37,7 +37,7 @@ export function baseline({ id, source, minimumLength, continued }: Baseline): Fo
     kind: 'forecaster',
     id,
     source,
-    capabilities: { ...ownValuesOnly, anyHorizon: true },
+    capabilities: () => ({ ...ownValuesOnly, anyHorizon: true }),
     readOptions: (value) => parseConfig(noOptions, value, id) as Record<string, never>,
     minimumLength: (_, request) => minimumLength(request),
     fit: async (_frame, _options, request) => fitted(request),

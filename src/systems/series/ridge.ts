@@ -32,7 +32,7 @@ const ridge: ForecasterSystem<RidgeOptions> = {
   id: 'ridge',
   source:
     'Hoerl & Kennard 1970; as a baseline of long-horizon forecasting, Toner & Darlow 2024, An Analysis of Linear Time Series Forecasting Models',
-  capabilities: ownValuesOnly,
+  capabilities: () => ownValuesOnly,
   readOptions: (value) => parseConfig(optionsSchema, value, 'ridge'),
   minimumLength: ({ lags = 1 }, { horizon }) => lags + horizon + 1,
   async fit(frame, options, request) {

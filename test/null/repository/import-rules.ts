@@ -55,6 +55,7 @@ const packageHomes: Readonly<Record<string, readonly string[] | 'everywhere'>> =
   '@huggingface/jinja': ['tokenizers'],
   'csv-parse': ['data'],
   hyparquet: ['data'],
+  jstat: ['heads'],
   luxon: ['data'],
   'ml-matrix': ['metrics', 'systems'],
   'simple-statistics': ['systems'],

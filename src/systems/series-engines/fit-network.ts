@@ -1,0 +1,191 @@
+import type { HostTensor } from '../../base/dtype.ts'
+import { DataError, OptionError } from '../../base/errors.ts'
+import { createRng, type Rng } from '../../base/rng.ts'
+import { firstRow, shuffledItems } from '../../data/batches.ts'
+import { calendarFeatureNames, type SeriesFrame, withoutLast } from '../../data/index.ts'
+import { disposeModule, initialize, namedVariables, readVariables } from '../../nn/index.ts'
+import { openDevice } from '../../platform/index.ts'
+import { float32, type Inputs } from '../../tensor/index.ts'
+import { adamw, constant, cosine, type FitEvent, fit, type Schedule, type TrainingTask } from '../../train/index.ts'
+import type { FitRequest, FittedForecaster } from '../forecaster-system.ts'
+import { fittedNetwork, storedWeights } from './fitted-network.ts'
+import { type NeuralDefinition, type NeuralSystemOptions, seesTogether, windowOf } from './neural-forecaster.ts'
+import { headOf, type NeuralOptions } from './neural-options.ts'
+import { type Samples, samplesOf } from './samples.ts'
+import { scalingOf } from './scaling.ts'
+import type { SeriesNetwork, SeriesSizes } from './series-network.ts'
+import { type WindowSource, windowSources } from './sources.ts'
+import { traceLoss, windowInputs } from './window-program.ts'
+
+/** Most windows that judge when to stop. */
+const mostValidationWindows = 4096
+
+/** Learns a network from all windows of a frame but those of the values held out, and keeps the weights that were best on these. */
+export async function fitNetwork<Own>(
+  definition: NeuralDefinition<NeuralSystemOptions<Own>>,
+  options: NeuralSystemOptions<Own>,
+  frame: SeriesFrame,
+  request: FitRequest,
+): Promise<FittedForecaster> {
+  const { inputSize, block } = windowOf(definition, options, request)
+  const heldOut = heldOutOf(frame, options, inputSize + block, block)
+  const scaler = options.scaler ?? (options.distribution === 'negative-binomial' ? 'none' : 'standard')
+  const scaling = scalingOf({ ...frame, series: frame.series.map((series) => withoutLast(series, heldOut)) }, scaler)
+  const together = seesTogether(definition, options)
+  const { calendar } = definition.uses
+  const sources = windowSources(frame, { together, calendar, scaling, scaler, ahead: 0 })
+  const head = headOf(options)
+  for (const { values } of frame.series) head.checkValues?.(values)
+  const sizes = sizesOf(sources, frame, { inputSize, horizon: block, outputs: head.outputs, season: request.season }, calendar)
+  definition.check?.(options, sizes)
+  const network = definition.network(options, sizes)
+  const rng = createRng(request.seed)
+  await initialize(network, rng.fold('weights'))
+  const training = samplesOf(sources, sizes, { to: heldOut })
+  const validation = heldOut === 0 ? undefined : samplesOf(sources, sizes, { from: heldOut, to: 0 })
+  const device = request.device ?? (await openDevice())
+  const own = request.device === undefined
+  try {
+    const run = trainingRun({ network, options, sizes, training, validation, rng })
+    const tensors = await trained(run, device, request)
+    await disposeModule(network)
+    const ids = frame.series.map(({ id }) => id)
+    const learnt = { sizes, scaling, scaler, ids, heldOut, weights: storedWeights(tensors) }
+    return fittedNetwork({ definition, options, request, ...learnt }, { device, own })
+  } catch (error) {
+    if (own) await device[Symbol.asyncDispose]()
+    throw error
+  }
+}
+
+/** Last values that judge when to stop. */
+function heldOutOf({ series }: SeriesFrame, { validationSize }: NeuralOptions, window: number, block: number): number {
+  const shortest = Math.min(...series.map(({ values }) => values.length))
+  const usual = Math.max(block, Math.floor(shortest / 5))
+  if (validationSize === undefined) return shortest - usual >= window + 31 ? usual : 0
+  if (validationSize > 0 && validationSize < block)
+    throw new OptionError(`validationSize is ${validationSize}`, {
+      expected: `0, or at least the ${block} steps that are said at once`,
+    })
+  if (shortest - validationSize < window)
+    throw new DataError(`the shortest series has ${shortest} values, of which ${validationSize} are held out`, {
+      expected: `${window} to learn from`,
+      fix: 'a smaller validationSize',
+    })
+  return validationSize
+}
+
+type Given = Pick<SeriesSizes, 'inputSize' | 'horizon' | 'outputs' | 'season'>
+
+function sizesOf(sources: readonly WindowSource[], frame: SeriesFrame, given: Given, calendar: boolean): SeriesSizes {
+  const [first] = sources as readonly [WindowSource]
+  const columns = (values: Float32Array) => values.length / first.length
+  const different = sources.find(
+    ({ marks, covariates, length }) =>
+      marks.length / length !== columns(first.marks) || covariates.length / length !== columns(first.covariates),
+  )
+  if (different !== undefined)
+    throw new DataError(`series '${first.ids[0]}' and '${different.ids[0]}' have other covariates`, {
+      expected: 'the same names for all',
+    })
+  return {
+    ...given,
+    variates: first.ids.length,
+    marks: columns(first.marks),
+    calendar: calendar ? calendarFeatureNames(frame.frequency).length : 0,
+    covariates: columns(first.covariates),
+  }
+}
+
+interface RunParts {
+  readonly network: SeriesNetwork
+  readonly options: NeuralOptions
+  readonly sizes: SeriesSizes
+  readonly training: Samples
+  readonly validation: Samples | undefined
+  readonly rng: Rng
+}
+
+interface Run {
+  readonly task: TrainingTask
+  readonly steps: number
+  readonly validateEvery: number | undefined
+  readonly learningRate: Schedule
+  readonly options: NeuralOptions
+}
+
+/** What is done in each step, and how often it is looked at what was held out. */
+function trainingRun({ network, options, sizes, training, validation, rng }: RunParts): Run {
+  const batch = Math.min(options.batch, training.count, ...(validation === undefined ? [] : [validation.count]))
+  const epoch = Math.ceil(training.count / batch)
+  const steps = Math.min(options.maxSteps, options.epochs * epoch)
+  const rows = sizes.inputSize + sizes.horizon
+  const inputs: Inputs = { ...windowInputs(sizes, batch, rows), progress: float32(1) }
+  const itemAt = shuffledItems(rng.fold('order'), training.count)
+  const head = headOf(options)
+  const feed = (samples: Samples, indices: readonly number[], progress: number) => {
+    const all = { ...samples.rows(indices), progress: Float32Array.of(progress) }
+    return Object.fromEntries(Object.keys(inputs).map((name) => [name, all[name as keyof typeof all]]))
+  }
+  const task: TrainingTask = {
+    module: network,
+    inputs,
+    loss: (traced) => ({ total: traceLoss(network, head, sizes, options, traced) }),
+    batchAt: (step) =>
+      feed(
+        training,
+        Array.from({ length: batch }, (_, i) => itemAt(firstRow(step, batch) + i)),
+        step / steps,
+      ),
+    ...(validation && { validation: validationBatches(validation, batch, (indices) => feed(validation, indices, 1)) }),
+  }
+  const validateEvery = validation === undefined ? undefined : Math.min(epoch, Math.max(1, Math.ceil(steps / 5)))
+  return { task, steps, validateEvery, learningRate: scheduleOf(options, steps, epoch), options }
+}
+
+/** Windows evenly from the first to the last one, in full batches. */
+function validationBatches(
+  { count }: Samples,
+  batch: number,
+  feed: (indices: readonly number[]) => ReturnType<TrainingTask['batchAt']>,
+): NonNullable<TrainingTask['validation']> {
+  const batches = Math.floor(Math.min(count, mostValidationWindows) / batch)
+  const windowAt = (row: number) => Math.floor((row * count) / (batches * batch))
+  return { batches, batchAt: (index) => feed(Array.from({ length: batch }, (_, i) => windowAt(index * batch + i))) }
+}
+
+function scheduleOf({ schedule, learningRate }: NeuralOptions, steps: number, epoch: number): Schedule {
+  if (schedule === 'cosine') return cosine({ peak: learningRate, steps })
+  return schedule === 'constant' ? constant(learningRate) : (step) => learningRate * 0.5 ** Math.floor(step / epoch)
+}
+
+/** The weights that were best on what was held out, or the last ones. */
+async function trained(run: Run, device: NonNullable<FitRequest['device']>, request: FitRequest): Promise<Map<string, HostTensor>> {
+  const { task, steps, validateEvery, learningRate, options } = run
+  const { signal, onProgress } = request
+  const variables = namedVariables(task.module)
+  let best: Map<string, HostTensor> | undefined
+  let validationLoss: number | undefined
+  const onEvent = (event: FitEvent) => {
+    if (event.kind === 'validation') validationLoss = event.loss
+    if (event.kind === 'step')
+      onProgress?.({ step: event.step, steps, loss: event.loss, ...(validationLoss !== undefined && { validationLoss }) })
+  }
+  await fit(task, {
+    device,
+    steps,
+    learningRate,
+    optimizer: adamw({ weightDecay: options.weightDecay }),
+    onEvent,
+    ...(validateEvery !== undefined && {
+      validateEvery,
+      earlyStopping: { patience: options.patience },
+      onValidation: async ({ best: better }: { readonly best: boolean }) => {
+        if (better) best = await readVariables(variables)
+      },
+    }),
+    ...(signal && { signal }),
+  })
+  signal?.throwIfAborted()
+  return best ?? readVariables(variables)
+}

@@ -1,0 +1,159 @@
+import type { HostTensor } from '../../base/dtype.ts'
+import type { ForecastHead } from '../../heads/index.ts'
+import { disposeModule, namedVariables, writeVariables } from '../../nn/index.ts'
+import type { Device } from '../../platform/index.ts'
+import { compile, type Inputs, type Program, type Results } from '../../tensor/index.ts'
+import type { NeuralOptions } from './neural-options.ts'
+import { rowsOf, type WindowRows } from './samples.ts'
+import type { SeriesNetwork, SeriesSizes } from './series-network.ts'
+import type { WindowSource } from './sources.ts'
+import { traceForecast, windowInputs } from './window-program.ts'
+
+/** What a network says of one window, in the scale of its values. */
+export interface Said {
+  /** `[horizon, variate, output]`. */
+  readonly parameters: Float32Array
+  /** Each `[horizon, variate]`. */
+  readonly components: Readonly<Record<string, Float32Array>>
+}
+
+export interface WindowRunnerOptions {
+  readonly build: (sizes: SeriesSizes) => SeriesNetwork
+  readonly weights: ReadonlyMap<string, HostTensor>
+  readonly head: ForecastHead
+  readonly sizes: SeriesSizes
+  readonly normalization: NeuralOptions['normalization']
+  /** Whether the network can say any horizon at once; otherwise it goes on from what it said. */
+  readonly open: boolean
+  readonly device: () => Promise<Device>
+}
+
+/** A network compiled for one horizon and number of series. */
+interface Compiled {
+  readonly network: SeriesNetwork
+  readonly program: Program<Inputs, Results>
+  readonly sizes: SeriesSizes
+}
+
+/** Windows that are run at once. */
+const mostWindows = 64
+
+/** Runs a network on windows, by programs that are compiled when they are first needed. */
+export class WindowRunner {
+  readonly #options: WindowRunnerOptions
+  readonly #compiled = new Map<string, Promise<Compiled>>()
+
+  constructor(options: WindowRunnerOptions) {
+    this.#options = options
+  }
+
+  /** What comes after the end of each source; all have the same number of series. */
+  async say(sources: readonly WindowSource[], horizon: number, signal: AbortSignal | undefined): Promise<Said[]> {
+    const said: Said[] = []
+    for (let from = 0; from < sources.length; from += mostWindows) {
+      signal?.throwIfAborted()
+      said.push(...(await this.#sayAll(sources.slice(from, from + mostWindows), horizon)))
+    }
+    return said
+  }
+
+  async dispose(): Promise<void> {
+    const compiled = await Promise.allSettled(this.#compiled.values())
+    this.#compiled.clear()
+    for (const each of compiled) {
+      if (each.status === 'rejected') continue
+      await each.value.program.dispose()
+      await disposeModule(each.value.network)
+    }
+  }
+
+  /** Block after block, each from what was said before. */
+  async #sayAll(sources: readonly WindowSource[], horizon: number): Promise<Said[]> {
+    const { open, sizes, head } = this.#options
+    const compiled = await this.#programOf(open ? horizon : sizes.horizon, sources[0]!.ids.length)
+    const { inputSize, horizon: block, variates, outputs } = compiled.sizes
+    const grown = sources.map((source) => withRoom(source, inputSize, horizon + block, variates))
+    const parts: Said[][] = sources.map(() => [])
+    for (let done = 0; done < horizon; done += block) {
+      const said = await this.#run(
+        compiled,
+        rowsOf(
+          grown.map((source) => [source, done]),
+          compiled.sizes,
+          inputSize,
+        ),
+        sources.length,
+      )
+      for (const [i, each] of said.entries()) {
+        parts[i]!.push(each)
+        for (let at = 0; at < block * variates; at++)
+          grown[i]!.values[(inputSize + done) * variates + at] = head.mean(
+            Float64Array.from(each.parameters.subarray(at * outputs, (at + 1) * outputs)),
+          )
+      }
+    }
+    return parts.map((each) => joined(each, horizon, variates, outputs))
+  }
+
+  async #run({ program, sizes }: Compiled, { values, marks, covariates }: WindowRows, count: number): Promise<Said[]> {
+    const feeds = { values, ...(sizes.marks > 0 && { marks }), ...(sizes.covariates > 0 && { covariates }) }
+    const results = (await program.run(feeds)) as Readonly<Record<string, HostTensor>>
+    const cut = (data: Float32Array, i: number) => data.subarray((i * data.length) / count, ((i + 1) * data.length) / count)
+    const { parameters, ...components } = results
+    return Array.from({ length: count }, (_, i) => ({
+      parameters: cut(parameters!.data as Float32Array, i),
+      components: Object.fromEntries(
+        Object.entries(components).map(([name, { data }]) => [name.replace(/^component /, ''), cut(data as Float32Array, i)]),
+      ),
+    }))
+  }
+
+  #programOf(horizon: number, variates: number): Promise<Compiled> {
+    const key = `${horizon} ${variates}`
+    const found = this.#compiled.get(key) ?? this.#compile({ ...this.#options.sizes, horizon, variates })
+    this.#compiled.set(key, found)
+    found.catch(() => this.#compiled.delete(key))
+    return found
+  }
+
+  async #compile(sizes: SeriesSizes): Promise<Compiled> {
+    const { build, weights, head, normalization, device } = this.#options
+    const network = build(sizes)
+    await writeVariables(namedVariables(network), weights)
+    const inputs = windowInputs(sizes, 'batch', sizes.inputSize)
+    const traced = (fed: Parameters<typeof traceForecast>[3]) => traceForecast(network, head, { normalization }, fed)
+    const program = compile(inputs, traced, { device: await device(), frozen: true })
+    return { network, program: program as Program<Inputs, Results>, sizes }
+  }
+}
+
+/** The last values of a source with room for what is said; marks beyond those known are the last ones. */
+function withRoom(source: WindowSource, inputSize: number, ahead: number, variates: number): WindowSource {
+  const values = new Float32Array((inputSize + ahead) * variates)
+  values.set(source.values.subarray(source.values.length - inputSize * variates))
+  const columns = source.marks.length / source.markRows
+  const marks = new Float32Array((inputSize + ahead) * columns)
+  const known = source.marks.subarray((source.length - inputSize) * columns)
+  marks.set(known.subarray(0, marks.length))
+  for (let at = known.length; at < marks.length; at++) marks[at] = marks[at - columns]!
+  return { ...source, values, marks }
+}
+
+function joined(parts: readonly Said[], horizon: number, variates: number, outputs: number): Said {
+  const join = (pick: (said: Said) => Float32Array, width: number) => {
+    const all = new Float32Array(horizon * width)
+    let at = 0
+    for (const part of parts) {
+      const values = pick(part).subarray(0, all.length - at)
+      all.set(values, at)
+      at += values.length
+    }
+    return all
+  }
+  return {
+    parameters: join(({ parameters }) => parameters, variates * outputs),
+    components: Object.fromEntries(
+      Object.keys(parts[0]!.components).map((name) => [name, join(({ components }) => components[name]!, variates)]),
+    ),
+  }
+}
