@@ -217,9 +217,11 @@ export class Forecaster {
     return histories.map((history, i) => this.#assembled(history, predictions[i]!, horizon, levels))
   }
 
-  /** Weights of the lags, of linear methods. Throws OptionError where there are none. */
-  coefficients(): LagCoefficients {
-    const found = this.#parts.fitted.coefficients?.()
+  /**
+   * Weights of the lags, of linear methods, for a series (default: the first one that it was fitted to). Throws OptionError where there are none.
+   */
+  coefficients(series = this.#parts.frame.series[0]?.id ?? ''): LagCoefficients {
+    const found = this.#parts.fitted.coefficients?.(series)
     if (found === undefined)
       throw new OptionError(`'${this.model}' has no coefficients`, { expected: 'a linear method: ridge, arnet' })
     return found
