@@ -29,6 +29,8 @@ export { HeadMixer, type HeadMixerOptions, type Mixing, softmaxMixing } from './
 export type { Calibration } from './hessians.ts'
 export { fanInUniform, glorotUniform, heNormal, normal, ones, uniform, zeros } from './initializers.ts'
 export { Linear, type LinearOptions, linear } from './linear.ts'
+export { linearScan, type ScanOptions } from './linear-scan.ts'
+export { BidirectionalMamba, Mamba, type MambaOptions } from './mamba.ts'
 export { MixerLayer, type MixerLayerParts, type SlotMixer } from './mixer-layer.ts'
 export {
   type Activation,
@@ -92,8 +94,11 @@ export {
 } from './rotary-scaling.ts'
 export { type Clip, type RoundOptions, roundWeights, widenWeights } from './round-weights.ts'
 export { Rwkv7, type Rwkv7Options, type Rwkv7State } from './rwkv7.ts'
+export { type SelectiveScanOperands, selectiveScan } from './selective-scan.ts'
 export { type DecomposedSeries, decomposeSeries, movingAverage } from './series-decomposition.ts'
 export { type ConditionedSlots, SlotTransformer, type SlotTransformerOptions } from './slot-transformer.ts'
+export { softplus } from './softplus.ts'
+export { type SparseMixingOptions, sparseMixing } from './sparse-attention.ts'
 export { TimeEmbedding, type TimeEmbeddingOptions } from './time-embedding.ts'
 export { type BackboneOutput, Transformer, type TransformerOptions } from './transformer.ts'
 export { constantColumns, type TracedColumns, traceVisibility } from './visibility.ts'
