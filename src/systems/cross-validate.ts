@@ -56,10 +56,10 @@ const crossValidateSchema = v.looseObject({ ...entries, horizon: wholeNumber(1, 
  * Forecasts of a fitted method from moments of the past, each knowing only what came before it (rolling origin). Whether the method was fitted to what
  * comes after them is the caller's to mind. Throws DataError when series are too short for so many windows, and what `forecast` throws.
  * @example
- * const { frame } = await readSeries('sales.csv')
- * const training = { ...frame, series: frame.series.map((series) => withoutLast(series, 123)) }
+ * const { frame: whole } = await readSeries('sales.csv')
+ * const training = { ...whole, series: whole.series.map((series) => withoutLast(series, 123)) }
  * const forecaster = await fitForecaster(training, { model: 'ridge', horizon: 24 })
- * const [all] = evaluate(await backtest(forecaster, frame, { windows: 100, step: 1 }))
+ * const [all] = evaluate(await backtest(forecaster, whole, { windows: 100, step: 1 }))
  */
 export async function backtest(forecaster: Forecaster, frame: SeriesFrame, options: BacktestOptions = {}): Promise<Backtest> {
   checkOptions(backtestSchema, options, 'backtest')

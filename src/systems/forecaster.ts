@@ -217,9 +217,11 @@ export class Forecaster {
     return histories.map((history, i) => this.#assembled(history, predictions[i]!, horizon, levels))
   }
 
-  /** Weights of the lags, of linear methods. Throws OptionError where there are none. */
-  coefficients(): LagCoefficients {
-    const found = this.#parts.fitted.coefficients?.()
+  /**
+   * Weights of the lags, of linear methods, for a series (default: the first one that it was fitted to). Throws OptionError where there are none.
+   */
+  coefficients(series = this.#parts.frame.series[0]?.id ?? ''): LagCoefficients {
+    const found = this.#parts.fitted.coefficients?.(series)
     if (found === undefined)
       throw new OptionError(`'${this.model}' has no coefficients`, { expected: 'a linear method: ridge, arnet' })
     return found
@@ -301,7 +303,7 @@ export class Forecaster {
 }
 
 /** Throws DataError naming the stamps whose future covariates are missing. */
-function checkFuture({ id, start, values, future }: Series, frame: SeriesFrame, horizon: number): void {
+export function checkFuture({ id, start, values, future }: Series, frame: SeriesFrame, horizon: number): void {
   for (const [name, known] of Object.entries(future)) {
     const missing = Array.from({ length: horizon }, (_, step) => values.length + step).filter((at) => !Number.isFinite(known[at]))
     if (missing.length === 0) continue

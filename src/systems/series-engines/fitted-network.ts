@@ -9,6 +9,7 @@ import type { FitRequest, FittedForecaster, Prediction, PredictRequest } from '.
 import { count } from '../read-config.ts'
 import { type NeuralDefinition, type NeuralSystemOptions, seesTogether } from './neural-forecaster.ts'
 import { headOf } from './neural-options.ts'
+import { placedCoefficients } from './placed-coefficients.ts'
 import { scalingSchema } from './scaling.ts'
 import { type WindowSource, windowSources } from './sources.ts'
 import { type Said, WindowRunner } from './window-runner.ts'
@@ -95,7 +96,9 @@ export function fittedNetwork<Own>(parts: Parts<Own>, opened?: Opened): FittedFo
     heldOut,
     predict: (request) => predicted(parts, runner, request),
     state: (): State => ({ sizes, scaling, scaler, ids, heldOut, weights: parts.weights }),
-    ...(network.coefficients && { coefficients: () => network.coefficients!(weights) }),
+    ...(network.coefficients && {
+      coefficients: (id: string) => placedCoefficients(network.coefficients!(weights), options.normalization, scaling.series[id]),
+    }),
     async dispose() {
       await runner.dispose()
       await device.close()

@@ -43,11 +43,16 @@ export interface SeriesOutput {
 /** Mean loss of outputs against normed targets `[batch, horizon, variate]`. */
 export type Judge = (output: Tensor, target: Tensor) => Tensor
 
+/** Weights of scaled and normed values. */
+export type RawCoefficients = LagCoefficients
+
 /** A module that forecasts windows. */
 export interface SeriesNetwork {
   forward(window: SeriesWindow): SeriesOutput
   /** Where more is learnt from than the forecast alone. `target`, normed: `[batch, horizon, variate]`. */
   loss?(window: SeriesWindow, target: Tensor, judge: Judge): Tensor
+  /** Whether a weight belongs to what says the outputs: what is learnt where `learns` is 'head'. */
+  isHead?(name: string): boolean
   /** Of linear networks, from the values of its weights by name. */
-  coefficients?(weights: ReadonlyMap<string, HostTensor>): LagCoefficients
+  readonly coefficients?: (weights: ReadonlyMap<string, HostTensor>) => RawCoefficients
 }

@@ -1,5 +1,12 @@
 import { it } from 'vitest'
-import { autoCorrelationMixing, decomposeSeries, HeadMixer, softmaxMixing } from '../../../src/nn/index.ts'
+import {
+  autoCorrelationMixing,
+  BidirectionalMamba,
+  decomposeSeries,
+  HeadMixer,
+  softmaxMixing,
+  sparseMixing,
+} from '../../../src/nn/index.ts'
 import { add, concat, slice } from '../../../src/tensor/index.ts'
 import { layerComparison } from './compare-layer.ts'
 
@@ -18,4 +25,18 @@ it('decomposition and auto-correlation of a short series and of one that is tran
   }
   await compare(layer, forward, [2, 12, 6])
   await compare(layer, forward, [1, 272, 6], 1e-3)
+})
+
+it('sparse mixing', async () => {
+  for (const causal of [false, true]) {
+    const layer = new HeadMixer(6, { heads: 2, mixing: sparseMixing({ factor: 1, seed: 3, causal }) })
+    await compare(layer, (x) => layer.forward(x), [2, 21, 6], 1e-3)
+  }
+})
+
+it('Mamba in both directions, of 7 slots and of more than a chunk of chunks', async () => {
+  for (const slots of [7, 75]) {
+    const layer = new BidirectionalMamba(6, { state: 3 })
+    await compare(layer, (x) => layer.forward(x), [2, slots, 6])
+  }
 })
