@@ -7,6 +7,8 @@ import { type FitForecasterOptions, type Forecaster, fitForecaster, type SeriesF
 
 /** Which moments of the past are forecast from. */
 export interface BacktestOptions {
+  /** Default: what the method was fitted for. */
+  readonly horizon?: number
   /** Forecasts made. Default 3. */
   readonly windows?: number
   /** Values between their beginnings. Default: the horizon. */
@@ -41,6 +43,7 @@ export interface Backtest {
 }
 
 const entries = {
+  horizon: v.optional(wholeNumber(1, 100_000)),
   windows: v.optional(wholeNumber(1, 100_000)),
   step: v.optional(wholeNumber(1)),
   levels: v.optional(v.array(v.pipe(v.number(), v.gtValue(0), v.ltValue(100)))),
@@ -50,7 +53,7 @@ const entries = {
 
 const backtestSchema = v.strictObject(entries)
 
-const crossValidateSchema = v.looseObject({ ...entries, horizon: wholeNumber(1, 100_000), refit: v.optional(v.boolean()) })
+const crossValidateSchema = v.looseObject({ ...entries, refit: v.optional(v.boolean()) })
 
 /**
  * Forecasts of a fitted method from moments of the past, each knowing only what came before it (rolling origin). Whether the method was fitted to what
@@ -63,9 +66,9 @@ const crossValidateSchema = v.looseObject({ ...entries, horizon: wholeNumber(1, 
  */
 export async function backtest(forecaster: Forecaster, frame: SeriesFrame, options: BacktestOptions = {}): Promise<Backtest> {
   checkOptions(backtestSchema, options, 'backtest')
-  const { windows = 3, step = forecaster.horizon, season, levels, signal } = options
-  const left = originsOf(frame, forecaster.horizon, windows, step)
-  return judged(forecaster, frame, { left, first: 0, season, levels, signal })
+  const { horizon = forecaster.horizon, windows = 3, step = horizon, season, levels, signal } = options
+  const left = originsOf(frame, horizon, windows, step)
+  return judged(forecaster, frame, { horizon, left, first: 0, season, levels, signal })
 }
 
 /**
@@ -82,7 +85,7 @@ export async function crossValidate(frame: SeriesFrame, options: CrossValidateOp
     options.signal?.throwIfAborted()
     await using forecaster = await fitForecaster(cut(frame, part[0]!), fit)
     const { season, signal } = options
-    done.push(await judged(forecaster, frame, { left: part, first, season, levels, signal }))
+    done.push(await judged(forecaster, frame, { horizon: options.horizon, left: part, first, season, levels, signal }))
     first += part.length
     onWindow?.(first, windows)
   }
@@ -106,6 +109,7 @@ function cut(frame: SeriesFrame, count: number): SeriesFrame {
 }
 
 interface Judging {
+  readonly horizon: number
   readonly left: readonly number[]
   /** Number of the first window. */
   readonly first: number
@@ -117,17 +121,17 @@ interface Judging {
 async function judged(
   forecaster: Forecaster,
   frame: SeriesFrame,
-  { left, first, season, signal, ...asked }: Judging,
+  { horizon, left, first, season, signal, ...asked }: Judging,
 ): Promise<Backtest> {
   const levels = asked.levels !== undefined && forecaster.hasIntervals ? asked.levels : forecaster.defaultLevels
   const histories = left.map((count) => cut(frame, count))
-  const forecasts = await forecaster.forecastEach(histories, { levels, ...(signal && { signal }) })
+  const forecasts = await forecaster.forecastEach(histories, { horizon, levels, ...(signal && { signal }) })
   const windows = forecasts.flatMap(({ series }, window) =>
     series.map((each, i): BacktestWindow => {
       const { values } = frame.series[i]!
       const begin = values.length - left[window]!
       const scale = scaleOf(values.subarray(0, begin), season ?? seasonOf(frame.frequency))
-      return { ...each, window: first + window, actual: values.slice(begin, begin + forecaster.horizon), scale }
+      return { ...each, window: first + window, actual: values.slice(begin, begin + horizon), scale }
     }),
   )
   return { model: forecaster.model, levels, windows }

@@ -6,6 +6,7 @@ const loaders: Readonly<Record<string, () => Promise<{ readonly default: Forecas
   arnet: () => import('./series/arnet.ts') as Promise<{ readonly default: ForecasterSystem }>,
   drift: () => import('./series/drift.ts') as Promise<{ readonly default: ForecasterSystem }>,
   gateformer: () => import('./series/gateformer.ts') as Promise<{ readonly default: ForecasterSystem }>,
+  gpht: () => import('./series/gpht.ts') as Promise<{ readonly default: ForecasterSystem }>,
   itransformer: () => import('./series/itransformer.ts') as Promise<{ readonly default: ForecasterSystem }>,
   'last-value': () => import('./series/last-value.ts') as Promise<{ readonly default: ForecasterSystem }>,
   ridge: () => import('./series/ridge.ts') as Promise<{ readonly default: ForecasterSystem }>,
