@@ -20,7 +20,7 @@ export interface BacktestOptions {
   readonly signal?: AbortSignal
 }
 
-export interface CrossValidateOptions extends FitForecasterOptions, BacktestOptions {
+export interface CrossValidateOptions extends FitForecasterOptions, Omit<BacktestOptions, 'horizon'> {
   /** Whether the method is fitted anew for each window. Default true; false fits it once, to what comes before all windows. */
   readonly refit?: boolean
   /** After each fit and its windows. */

@@ -57,7 +57,7 @@ const packageHomes: Readonly<Record<string, readonly string[] | 'everywhere'>> =
   'csv-parse': ['data'],
   hyparquet: ['data'],
   luxon: ['data', 'plot'],
-  jstat: ['heads'],
+  jstat: ['heads', 'metrics', 'systems'],
   vega: ['plot'],
   eta: ['plot'],
   '@resvg/resvg-js': ['platform'],
