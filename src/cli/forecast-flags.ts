@@ -11,7 +11,7 @@ export interface Covariates {
 export function covariates(text: string, before: Covariates = {}): Covariates {
   const found: Record<string, readonly string[]> = { ...before }
   const pieces = [...text.matchAll(/(.+?):(past|future|static)(?:,|$)/gy)]
-  if (pieces.map(([piece]) => piece).join('') !== text || text.endsWith(','))
+  if (pieces.length === 0 || pieces.map(([piece]) => piece).join('') !== text || text.endsWith(','))
     throw new InvalidArgumentError('Expected name:past, name:future or name:static, such as price:future.')
   for (const [, name, kind] of pieces) found[kind!] = [...(found[kind!] ?? []), name!]
   return found

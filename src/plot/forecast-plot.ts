@@ -64,6 +64,7 @@ async function picture(
   for (const { id } of [...forecasts, ...windows])
     if (!frame.series.some((series) => series.id === id))
       throw new OptionError(`a forecast of '${id}'`, { expected: 'a forecast of series of the frame' })
+  if (forecasts.length + windows.length === 0) throw new OptionError('a forecast of no series', { expected: 'at least one' })
   const ids = new Set([...forecasts, ...windows].map(({ id }) => id))
   const { maxSeries = 12, title, history } = options
   const chosen = frame.series.filter(({ id }) => ids.has(id))

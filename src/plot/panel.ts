@@ -1,5 +1,5 @@
 import type { Axis, Data, GroupMark, Mark, Scale } from 'vega'
-import type { SeriesFrame } from '../data/index.ts'
+import { type SeriesFrame, stampText } from '../data/index.ts'
 import { colours, drawable } from './draw.ts'
 import { ticksBetween } from './time-axis.ts'
 
@@ -67,7 +67,7 @@ export function panelMark(
       ...lines.map((rows) => rows.filter(isAlone(rows))).map(data('dots')),
     ],
     scales: scalesOf([from, to], all, { width, height }),
-    axes: axesOf(ticks.values, height),
+    axes: axesOf(ticks.values, `time from ${stampText(from, calendar)} to ${stampText(to, calendar)}`, height),
     marks: [
       ...titleMarks(panel, width),
       ...panel.bands.map(bandMark),
@@ -108,13 +108,14 @@ function scalesOf([from, to]: [number, number], rows: readonly Row[], { width, h
   ]
 }
 
-function axesOf(values: readonly number[], height: number): Axis[] {
+function axesOf(values: readonly number[], description: string, height: number): Axis[] {
   return [
     {
       orient: 'bottom',
       scale: 'x',
       values: [...values],
       grid: true,
+      description,
       encode: { labels: { update: { text: { signal: 'labels[datum.value]' } } } },
     },
     { orient: 'left', scale: 'y', grid: true, tickCount: Math.ceil(height / 50) },

@@ -1,10 +1,10 @@
-/** A page of HTML as Eta has it: `<%= %>` escapes, `<%~ %>` is for the pictures alone. No script, nothing from elsewhere. */
-export const reportTemplate = `<!doctype html>
-<html lang="en">
+/** A page of HTML, which is XML too, as Eta has it: `<%= %>` escapes, `<%~ %>` is for the pictures alone. No script, nothing from elsewhere. */
+export const reportTemplate = `<!DOCTYPE html>
+<html lang="en" xmlns="http://www.w3.org/1999/xhtml">
 <head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta charset="utf-8"/>
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'"/>
+<meta name="viewport" content="width=device-width, initial-scale=1"/>
 <title><%= it.title %></title>
 <style>
 body { font: 15px/1.5 system-ui, sans-serif; color: #222; background: #fff; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
@@ -24,7 +24,6 @@ figure { margin: 1rem 0; }
 svg { max-width: 100%; height: auto; }
 code { overflow-wrap: anywhere; }
 summary { cursor: pointer; font-weight: 600; margin-top: 0.8rem; }
-@media print { details > * { display: block; } }
 </style>
 </head>
 <body>
@@ -44,7 +43,7 @@ summary { cursor: pointer; font-weight: 600; margin-top: 0.8rem; }
 <% for (const note of section.notes) { %><p class="note"><%= note %></p>
 <% } %>
 <% for (const table of section.tables) { %>
-<% if (table.summary) { %><details<% if (table.open) { %> open<% } %>><summary><%= table.summary %></summary><% } %>
+<% if (table.summary) { %><details<% if (table.open) { %> open=""<% } %>><summary><%= table.summary %></summary><% } %>
 <div class="wide"><table>
 <thead><tr><% table.head.forEach((cell, i) => { %><th scope="col"<% if (i < table.names) { %> class="name"<% } %>><%= cell %></th><% }) %></tr></thead>
 <tbody>
