@@ -2,6 +2,7 @@ import { readSeries, type SeriesFrame, withoutLast } from 'nextx/data'
 import { type Device, openDevice } from 'nextx/platform'
 import { backtest, evaluate, fitForecaster } from 'nextx/systems'
 import { dataFile } from '../lib/data.ts'
+import { machineLoad } from '../lib/result.ts'
 
 // The protocol of Zhou et al. 2021 (Informer) on ETTh1: 12, 4 and 4 months of 30 days; values scaled by mean and deviation of the first 12;
 // errors on this scale, mean over all windows, steps and columns.
@@ -30,46 +31,69 @@ export interface EttArm {
   readonly model: string
   readonly columns: EttColumns
   readonly options: object
-  readonly horizon: number
-  readonly seed: number
-  /** Whether it learns from the first 12 months alone, and the next 4 judge when to stop; otherwise they are left out. */
+  /** Whether one fit, for the shortest horizon, forecasts all of them. */
+  readonly once: boolean
+  /** Whether the 4 months after the first 12 judge when to stop; otherwise they are left out. */
   readonly stops: boolean
 }
 
+/** Of one horizon. */
 export interface EttOutcome {
   readonly mse: number
   readonly mae: number
   readonly fitSeconds: number
   readonly testSeconds: number
   readonly steps: number
-  readonly validationLoss: number | undefined
+  /** Load of the machine before. */
+  readonly load: number
 }
 
-/** Fits an arm and tests it on every window of the last 4 months. */
-export async function ettOutcome({ model, columns, options, horizon, seed, stops }: EttArm, threads = 1): Promise<EttOutcome> {
-  const frame = await ettFrame(columns)
+/** Fits an arm and tests it on every window of the last 4 months, for each horizon. */
+export async function ettOutcomes(arm: EttArm, horizons: readonly number[], seed: number): Promise<Record<number, EttOutcome>> {
+  const frame = await ettFrame(arm.columns)
+  const outcomes: Record<number, EttOutcome> = {}
+  for (const fitted of arm.once ? [horizons] : horizons.map((horizon) => [horizon])) {
+    await using device: Device = await openDevice({ threads: 1 })
+    const load = machineLoad()
+    const { forecaster, fitSeconds, steps } = await fittedArm(arm, frame, { device, horizon: fitted[0]!, seed })
+    for (const horizon of fitted) {
+      const started = performance.now()
+      const windows = parts.test - horizon + 1
+      const [all] = evaluate(await backtest(forecaster, frame, { horizon, windows, step: 1, levels: [] }))
+      outcomes[horizon] = {
+        mse: all!.mse,
+        mae: all!.mae,
+        fitSeconds,
+        testSeconds: (performance.now() - started) / 1000,
+        steps,
+        load,
+      }
+    }
+    await forecaster.dispose()
+  }
+  return outcomes
+}
+
+async function fittedArm(
+  { model, options, stops }: EttArm,
+  frame: SeriesFrame,
+  { device, horizon, seed }: { device: Device; horizon: number; seed: number },
+) {
   const known = cut(frame, stops ? parts.test : parts.test + parts.validation)
-  await using device: Device = await openDevice({ threads })
-  let last = { step: 0, validationLoss: undefined as number | undefined }
+  let steps = 0
   const started = performance.now()
-  const own = stops ? { scaler: 'none', validationSize: parts.validation, ...options } : options
-  const onProgress = ({ step, validationLoss }: { step: number; validationLoss?: number }) => {
-    last = { step, validationLoss }
-  }
-  const forecaster = await fitForecaster(known, { model, horizon, options: own, seed, calibrationWindows: 0, device, onProgress })
-  const fitted = performance.now()
-  const windows = parts.test - horizon + 1
-  const [all] = evaluate(await backtest(forecaster, frame, { windows, step: 1, levels: [] }))
-  const seconds = (from: number, to: number) => (to - from) / 1000
-  await forecaster.dispose()
-  return {
-    mse: all!.mse,
-    mae: all!.mae,
-    fitSeconds: seconds(started, fitted),
-    testSeconds: seconds(fitted, performance.now()),
-    steps: last.step,
-    validationLoss: last.validationLoss,
-  }
+  const forecaster = await fitForecaster(known, {
+    model,
+    horizon,
+    seed,
+    device,
+    calibrationWindows: 0,
+    options: stops ? { scaler: 'none', validationSize: parts.validation, ...options } : options,
+    onProgress: ({ step }) => {
+      steps = step
+    },
+  })
+  return { forecaster, steps, fitSeconds: (performance.now() - started) / 1000 }
 }
 
 function cut(frame: SeriesFrame, count: number): SeriesFrame {

@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
+import { type Covariates, covariates, pageFile, pictureFile } from './forecast-flags.ts'
 import { wholeNumber } from './numbers.ts'
 
 /** How a table is read. */
@@ -11,6 +12,7 @@ export interface SeriesFlags {
   readonly stampFormat?: string
   readonly fill?: 'forward' | 'linear' | 'zero'
   readonly delimiter?: string
+  readonly covariates?: Covariates
 }
 
 export interface ForecastFlags extends SeriesFlags {
@@ -21,6 +23,8 @@ export interface ForecastFlags extends SeriesFlags {
   readonly windows: number
   readonly json?: boolean
   readonly out?: string
+  readonly plot?: string
+  readonly report?: string
 }
 
 export interface BacktestFlags extends Omit<ForecastFlags, 'out'> {
@@ -77,10 +81,17 @@ function addCommon(command: Command): Command {
     .option('--level <percents>', 'shares of values that intervals are to hold, such as 80,95', levels, [80, 95])
     .option('--windows <count>', 'forecasts of the past to compare methods by', wholeNumber(1, 1000), 3)
     .option('--json', 'print a JSON object')
+    .option('--plot <file>', 'also draw it, as .svg or .png', pictureFile)
+    .option('--report <file>', 'also write a page (.html) of what was read, the errors of methods, plots and tables', pageFile)
     .optionsGroup('The table:')
     .option('--time <column>', 'the column of dates (default: ds, date or the like; else the first)')
     .option('--id <column>', 'the column that says which series a row is of (default: unique_id, if there is one)')
     .option('--target <columns...>', 'columns to forecast (default: y, if there is one; else all others)')
+    .option(
+      '--covariates <name:kind...>',
+      'columns that help: name:past known up to the last value, name:future also beyond (in rows without a value), name:static',
+      covariates,
+    )
     .option('--frequency <words>', 'such as hour, 15 minutes, business day (default: what the dates say)')
     .option('--zone <name>', 'time zone of dates that name none (default: UTC)')
     .option('--stamp-format <letters>', 'how dates are written, such as dd/MM/yyyy (default: what all of them fit)')
@@ -100,9 +111,11 @@ const forecastExamples = `
 Examples:
   nextx forecast sales.csv --horizon 24
   nextx forecast sales.csv --horizon 24 --model seasonal-naive --level 90 --out forecast.csv
+  nextx forecast sales.csv --horizon 24 --plot sales.png --report sales.html
+  nextx forecast sales.csv --horizon 24 --target sold --covariates price:future visits:past region:static
   nextx forecast readings.parquet --horizon 96 --id sensor --target load --zone Europe/Berlin`
 
 const backtestExamples = `
 Examples:
   nextx backtest sales.csv --horizon 12 --windows 8
-  nextx backtest sales.csv --horizon 12 --model ridge --by step`
+  nextx backtest sales.csv --horizon 12 --model ridge --by step --plot past.svg`

@@ -7,6 +7,8 @@ import { type FitForecasterOptions, type Forecaster, fitForecaster, type SeriesF
 
 /** Which moments of the past are forecast from. */
 export interface BacktestOptions {
+  /** Default: what the method was fitted for. */
+  readonly horizon?: number
   /** Forecasts made. Default 3. */
   readonly windows?: number
   /** Values between their beginnings. Default: the horizon. */
@@ -18,7 +20,7 @@ export interface BacktestOptions {
   readonly signal?: AbortSignal
 }
 
-export interface CrossValidateOptions extends FitForecasterOptions, BacktestOptions {
+export interface CrossValidateOptions extends FitForecasterOptions, Omit<BacktestOptions, 'horizon'> {
   /** Whether the method is fitted anew for each window. Default true; false fits it once, to what comes before all windows. */
   readonly refit?: boolean
   /** After each fit and its windows. */
@@ -41,6 +43,7 @@ export interface Backtest {
 }
 
 const entries = {
+  horizon: v.optional(wholeNumber(1, 100_000)),
   windows: v.optional(wholeNumber(1, 100_000)),
   step: v.optional(wholeNumber(1)),
   levels: v.optional(v.array(v.pipe(v.number(), v.gtValue(0), v.ltValue(100)))),
@@ -50,20 +53,22 @@ const entries = {
 
 const backtestSchema = v.strictObject(entries)
 
-const crossValidateSchema = v.looseObject({ ...entries, horizon: wholeNumber(1, 100_000), refit: v.optional(v.boolean()) })
+const crossValidateSchema = v.looseObject({ ...entries, refit: v.optional(v.boolean()) })
 
 /**
  * Forecasts of a fitted method from moments of the past, each knowing only what came before it (rolling origin). Whether the method was fitted to what
  * comes after them is the caller's to mind. Throws DataError when series are too short for so many windows, and what `forecast` throws.
  * @example
+ * const { frame: whole } = await readSeries('sales.csv')
+ * const training = { ...whole, series: whole.series.map((series) => withoutLast(series, 123)) }
  * const forecaster = await fitForecaster(training, { model: 'ridge', horizon: 24 })
  * const [all] = evaluate(await backtest(forecaster, whole, { windows: 100, step: 1 }))
  */
 export async function backtest(forecaster: Forecaster, frame: SeriesFrame, options: BacktestOptions = {}): Promise<Backtest> {
   checkOptions(backtestSchema, options, 'backtest')
-  const { windows = 3, step = forecaster.horizon, season, levels, signal } = options
-  const left = originsOf(frame, forecaster.horizon, windows, step)
-  return judged(forecaster, frame, { left, first: 0, season, levels, signal })
+  const { horizon = forecaster.horizon, windows = 3, step = horizon, season, levels, signal } = options
+  const left = originsOf(frame, horizon, windows, step)
+  return judged(forecaster, frame, { horizon, left, first: 0, season, levels, signal })
 }
 
 /**
@@ -80,7 +85,7 @@ export async function crossValidate(frame: SeriesFrame, options: CrossValidateOp
     options.signal?.throwIfAborted()
     await using forecaster = await fitForecaster(cut(frame, part[0]!), fit)
     const { season, signal } = options
-    done.push(await judged(forecaster, frame, { left: part, first, season, levels, signal }))
+    done.push(await judged(forecaster, frame, { horizon: options.horizon, left: part, first, season, levels, signal }))
     first += part.length
     onWindow?.(first, windows)
   }
@@ -104,6 +109,7 @@ function cut(frame: SeriesFrame, count: number): SeriesFrame {
 }
 
 interface Judging {
+  readonly horizon: number
   readonly left: readonly number[]
   /** Number of the first window. */
   readonly first: number
@@ -115,17 +121,17 @@ interface Judging {
 async function judged(
   forecaster: Forecaster,
   frame: SeriesFrame,
-  { left, first, season, signal, ...asked }: Judging,
+  { horizon, left, first, season, signal, ...asked }: Judging,
 ): Promise<Backtest> {
   const levels = asked.levels !== undefined && forecaster.hasIntervals ? asked.levels : forecaster.defaultLevels
   const histories = left.map((count) => cut(frame, count))
-  const forecasts = await forecaster.forecastEach(histories, { levels, ...(signal && { signal }) })
+  const forecasts = await forecaster.forecastEach(histories, { horizon, levels, ...(signal && { signal }) })
   const windows = forecasts.flatMap(({ series }, window) =>
     series.map((each, i): BacktestWindow => {
       const { values } = frame.series[i]!
       const begin = values.length - left[window]!
       const scale = scaleOf(values.subarray(0, begin), season ?? seasonOf(frame.frequency))
-      return { ...each, window: first + window, actual: values.slice(begin, begin + forecaster.horizon), scale }
+      return { ...each, window: first + window, actual: values.slice(begin, begin + horizon), scale }
     }),
   )
   return { model: forecaster.model, levels, windows }

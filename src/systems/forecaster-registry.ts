@@ -5,11 +5,14 @@ import type { ForecasterSystem } from './forecaster-system.ts'
 const loaders: Readonly<Record<string, () => Promise<{ readonly default: ForecasterSystem }>>> = {
   arnet: () => import('./series/arnet.ts') as Promise<{ readonly default: ForecasterSystem }>,
   drift: () => import('./series/drift.ts') as Promise<{ readonly default: ForecasterSystem }>,
+  ets: () => import('./series/ets.ts') as Promise<{ readonly default: ForecasterSystem }>,
   gateformer: () => import('./series/gateformer.ts') as Promise<{ readonly default: ForecasterSystem }>,
+  gpht: () => import('./series/gpht.ts') as Promise<{ readonly default: ForecasterSystem }>,
   itransformer: () => import('./series/itransformer.ts') as Promise<{ readonly default: ForecasterSystem }>,
   'last-value': () => import('./series/last-value.ts') as Promise<{ readonly default: ForecasterSystem }>,
   ridge: () => import('./series/ridge.ts') as Promise<{ readonly default: ForecasterSystem }>,
   'seasonal-naive': () => import('./series/seasonal-naive.ts') as Promise<{ readonly default: ForecasterSystem }>,
+  theta: () => import('./series/theta.ts') as Promise<{ readonly default: ForecasterSystem }>,
 }
 
 export const forecasterIds: readonly string[] = Object.keys(loaders)

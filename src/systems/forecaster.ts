@@ -303,7 +303,7 @@ export class Forecaster {
 }
 
 /** Throws DataError naming the stamps whose future covariates are missing. */
-function checkFuture({ id, start, values, future }: Series, frame: SeriesFrame, horizon: number): void {
+export function checkFuture({ id, start, values, future }: Series, frame: SeriesFrame, horizon: number): void {
   for (const [name, known] of Object.entries(future)) {
     const missing = Array.from({ length: horizon }, (_, step) => values.length + step).filter((at) => !Number.isFinite(known[at]))
     if (missing.length === 0) continue

@@ -1,20 +1,26 @@
+import { OptionError } from '../../base/errors.ts'
 import { stampText } from '../../data/index.ts'
 import { writeFileAtomic } from '../../platform/index.ts'
-import { type Forecast, fitForecaster } from '../../systems/index.ts'
+import { forecastPlot } from '../../plot/index.ts'
+import { checkFuture } from '../../systems/forecaster.ts'
+import { type Forecast, type Forecaster, fitForecaster, type LagCoefficients } from '../../systems/index.ts'
 import { interruptible } from '../exit.ts'
 import type { ForecastFlags } from '../forecast.ts'
 import { note, writeJson, writeLines } from '../terminal.ts'
-import { errorTable, number, numberTable, readTable, tryMethods, withoutUndefined } from './series.ts'
+import { checkDrawing, writePlot, writeReport } from './drawings.ts'
+import { errorTable, number, numberTable, readTable, type Tried, tryMethods, withoutUndefined } from './series.ts'
 
 /** `nextx forecast`. */
 export async function forecastAction(path: string, flags: ForecastFlags): Promise<void> {
   await interruptible(async (signal) => {
+    await checkDrawing(flags)
     const read = await readTable(path, flags)
-    const tried = await tryMethods(read, flags, signal)
+    for (const series of read.frame.series) checkFuture(series, read.frame, flags.horizon)
+    const { tried, passedOver } = await tryMethods(read, flags, signal)
     for (const line of errorTable(tried, flags.level)) note(line)
-    const { model } = tried[0]!
+    const { model, backtest } = tried[0]!
     const { horizon, season } = flags
-    const forecaster = await fitForecaster(read.frame, { model, horizon, ...withoutUndefined({ season }), signal })
+    await using forecaster = await fitForecaster(read.frame, { model, horizon, ...withoutUndefined({ season }), signal })
     const forecast = await forecaster.forecast({ levels: flags.level, signal })
     const rows = rowsOf(forecast, flags.level)
     if (flags.out !== undefined) {
@@ -23,7 +29,28 @@ export async function forecastAction(path: string, flags: ForecastFlags): Promis
     }
     if (flags.json === true) writeJson(objects(rows, model, tried))
     else writeLines(shown(rows, forecast))
+    await writePlot(flags, () => forecastPlot(read.frame, forecast, { backtest }))
+    const backtests = tried.map((each) => each.backtest)
+    const coefficients = coefficientsOf(forecaster)
+    await writeReport(flags, {
+      source: path,
+      read,
+      forecast,
+      backtests,
+      passedOver,
+      ...(coefficients !== undefined && { coefficients }),
+    })
   })
+}
+
+/** Of linear methods. */
+function coefficientsOf(forecaster: Forecaster): LagCoefficients | undefined {
+  try {
+    return forecaster.coefficients()
+  } catch (error) {
+    if (error instanceof OptionError) return undefined
+    throw error
+  }
 }
 
 /** A row of names, then one for each step of each series. */
@@ -48,9 +75,13 @@ function shown(rows: readonly (readonly (string | number)[])[], { series }: Fore
   return numberTable(cells, 2 - from)
 }
 
-function objects(rows: readonly (readonly (string | number)[])[], model: string, tried: readonly { model: string }[]) {
+function objects(rows: readonly (readonly (string | number)[])[], model: string, tried: readonly Tried[]) {
   const [head, ...others] = rows
-  return { model, methods: tried, forecast: others.map((row) => Object.fromEntries(row.map((cell, i) => [head![i], cell]))) }
+  return {
+    model,
+    methods: tried.map(({ model: id, rows: errors }) => ({ model: id, rows: errors })),
+    forecast: others.map((row) => Object.fromEntries(row.map((cell, i) => [head![i], cell]))),
+  }
 }
 
 function csvCell(cell: string | number): string {

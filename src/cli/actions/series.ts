@@ -1,14 +1,15 @@
 import { NextxError } from '../../base/errors.ts'
 import { frequencyText, type ReadSeries, readSeries, stampAt, stampText } from '../../data/index.ts'
-import { crossValidate, type EvaluationRow, evaluate, forecasterIds } from '../../systems/index.ts'
+import { type Backtest, crossValidate, type EvaluationRow, evaluate, forecasterIds } from '../../systems/index.ts'
 import type { BacktestFlags, ForecastFlags, SeriesFlags } from '../forecast.ts'
 import { decimals, table, thousands } from '../format.ts'
 import { note } from '../terminal.ts'
 
 /** Reads a table as the flags say, and tells what was found in it. */
 export async function readTable(path: string, flags: SeriesFlags): Promise<ReadSeries> {
-  const { time, id, target, frequency, zone, stampFormat, fill, delimiter } = flags
-  const read = await readSeries(path, withoutUndefined({ time, id, target, frequency, zone, stampFormat, fill, delimiter }))
+  const { time, id, target, frequency, zone, stampFormat, fill, delimiter, covariates = {} } = flags
+  const options = withoutUndefined({ time, id, target, frequency, zone, stampFormat, fill, delimiter })
+  const read = await readSeries(path, { ...options, ...covariates })
   for (const line of described(read)) note(line)
   return read
 }
@@ -22,8 +23,13 @@ function described({ frame, report }: ReadSeries): string[] {
   const values = least === most ? thousands(most) : `${thousands(least)} to ${thousands(most)}`
   const span = `${stampText(first!.start, frame)} to ${stampText(last, frame)}`
   const filled = Object.values(report.missing).reduce((sum, each) => sum + each, 0)
+  const covariates = (['past', 'future', 'static'] as const).flatMap((kind) =>
+    Object.keys(first![kind]).map((name) => `${name} (${kind})`),
+  )
   return [
     `${count}: ${values} values, every ${frequencyText(report.frequency)}${report.detected ? ' (as the dates say)' : ''}, ${span}`,
+    ...(covariates.length > 0 ? [`covariates: ${covariates.join(', ')}`] : []),
+    ...(report.futureRows > 0 ? [`${thousands(report.futureRows)} rows of what is to come`] : []),
     ...(filled > 0 ? [`${thousands(filled)} missing values were filled`] : []),
     ...(report.reordered > 0 ? [`rows of ${report.reordered} series were put in order`] : []),
   ]
@@ -33,16 +39,24 @@ function described({ frame, report }: ReadSeries): string[] {
 export interface Tried {
   readonly model: string
   readonly rows: readonly EvaluationRow[]
+  readonly backtest: Backtest
 }
 
-/** Methods on the last windows, the one with the least absolute error first; those that cannot use the data are named on stderr. */
+/** Methods that were tried, the one with the least absolute error first, and those that were not. */
+export interface Trial {
+  readonly tried: readonly Tried[]
+  readonly passedOver: readonly { readonly model: string; readonly reason: string }[]
+}
+
+/** Methods on the last windows; those that cannot use the data are named on stderr. */
 export async function tryMethods(
   { frame }: ReadSeries,
   flags: ForecastFlags & Partial<BacktestFlags>,
   signal: AbortSignal,
-): Promise<readonly Tried[]> {
+): Promise<Trial> {
   const { model, horizon, windows, step, season, level, by = 'all' } = flags
   const tried: (Tried & { readonly error: number })[] = []
+  const passedOver: { readonly model: string; readonly reason: string }[] = []
   let failure: unknown
   for (const id of model === 'best' ? forecasterIds : [model]) {
     try {
@@ -54,15 +68,16 @@ export async function tryMethods(
         ...withoutUndefined({ season, step }),
         signal,
       })
-      tried.push({ model: id, rows: evaluate(backtest, { by }), error: evaluate(backtest)[0]!.mae })
+      tried.push({ model: id, rows: evaluate(backtest, { by }), backtest, error: evaluate(backtest)[0]!.mae })
     } catch (error) {
       if (model !== 'best' || !(error instanceof NextxError)) throw error
       failure = error
+      passedOver.push({ model: id, reason: error.message })
       note(`${id}: ${error.message}`)
     }
   }
   if (tried.length === 0) throw failure
-  return tried.sort((a, b) => a.error - b.error)
+  return { tried: tried.sort((a, b) => a.error - b.error), passedOver }
 }
 
 /** Lines of a table of errors. */

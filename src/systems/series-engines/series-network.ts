@@ -51,6 +51,8 @@ export interface SeriesNetwork {
   forward(window: SeriesWindow): SeriesOutput
   /** Where more is learnt from than the forecast alone. `target`, normed: `[batch, horizon, variate]`. */
   loss?(window: SeriesWindow, target: Tensor, judge: Judge): Tensor
+  /** Whether a weight belongs to what says the outputs: what is learnt where `learns` is 'head'. */
+  isHead?(name: string): boolean
   /** Of linear networks, from the values of its weights by name. */
   readonly coefficients?: (weights: ReadonlyMap<string, HostTensor>) => RawCoefficients
 }

@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { PNG } from 'pngjs'
 import { afterAll, expect, test } from 'vitest'
 import { runCli } from './spawn-cli.ts'
 
@@ -55,6 +56,50 @@ test('tells how well methods did, apart by step', async () => {
   ])
 })
 
+test('draws and reports what it says, with the command that did it', async () => {
+  const [plot, report] = [join(folder, 'plot.svg'), join(folder, 'report.html')]
+  const model = ['--horizon', '4', '--model', 'seasonal-naive']
+  const { code, stderr } = await runCli(['forecast', quarters, ...model, '--plot', plot, '--report', report])
+  expect(code).toBe(0)
+  expect(stderr).toContain(`wrote ${plot}\nwrote ${report}\n`)
+  const labels = [...readFileSync(plot, 'utf8').matchAll(/<text[^>]*>([^<]*)<\/text>/g)].map(([, text]) => text)
+  expect(labels).toEqual(expect.arrayContaining(['y, every quarter', 'forecast (seasonal-naive)', '95 % interval']))
+  const page = readFileSync(report, 'utf8')
+  expect(page).toContain('<h1>Forecast of quarters.csv</h1>')
+  expect(page).toContain(
+    `<code>nextx forecast ${quarters} --horizon 4 --model seasonal-naive --plot ${plot} --report ${report}</code>`,
+  )
+})
+
+test('draws past forecasts as pixels too', async () => {
+  const plot = join(folder, 'plot.png')
+  const { code } = await runCli(['backtest', quarters, '--horizon', '2', '--model', 'drift', '--plot', plot])
+  expect(code).toBe(0)
+  const { width, height } = PNG.sync.read(readFileSync(plot))
+  expect(width).toBeGreaterThan(1000)
+  expect(height).toBeGreaterThan(500)
+})
+
+const priced = rows.map((row, i) => `${row},${i % 5},${i % 3}`)
+
+test('covariates that a method cannot use are refused by name', async () => {
+  const table = file('priced.csv', ['ds,y,price,visits', ...priced, '2020Q1,,1,', '2020Q2,,1,'].join('\n'))
+  const { code, stdout, stderr } = await runCli([
+    ...['forecast', table, '--horizon', '2', '--model', 'drift'],
+    ...['--covariates', 'price:future', 'visits:past'],
+  ])
+  expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
+  expect(stderr).toContain('covariates: visits (past), price (future)\n2 rows of what is to come\n')
+  expect(stderr).toMatch(/error: 'drift' cannot use past covariates: visits; leave them out, or take another model\n$/)
+})
+
+test('future covariates that are missing are listed before anything is tried', async () => {
+  const table = file('short.csv', ['ds,y,price,visits', ...priced, '2020Q1,,1,'].join('\n'))
+  const { code, stderr } = await runCli(['forecast', table, '--horizon', '3', '--target', 'y', '--covariates', 'price:future'])
+  expect(code).toBe(1)
+  expect(stderr).toContain("error: the future covariate 'price' of series 'y' is missing for 2020-04-01, 2020-07-01;")
+})
+
 test.each([
   [
     'a gap',
@@ -75,6 +120,9 @@ test.each([
   [['forecast', quarters, '--horizon', '0'], /whole number/],
   [['forecast', quarters, '--horizon', '2', '--level', '101'], /percents/],
   [['backtest', quarters, '--horizon', '2', '--fill', 'spline'], /Allowed choices/],
+  [['forecast', quarters, '--horizon', '2', '--plot', 'out.pdf'], /ends in \.svg or \.png/],
+  [['backtest', quarters, '--horizon', '2', '--report', 'out.svg'], /ends in \.html/],
+  [['forecast', quarters, '--horizon', '2', '--covariates', 'price'], /name:past, name:future or name:static/],
 ])('%j is wrong usage', async (args, problem) => {
   const { code, stderr } = await runCli(args)
   expect(code).toBe(2)

@@ -9,6 +9,7 @@ import * as openDevice from '../../../src/platform/open-device.ts'
 import * as packageData from '../../../src/platform/package-data.ts'
 import * as resolveInside from '../../../src/platform/resolve-inside.ts'
 import * as scratchFile from '../../../src/platform/scratch-file.ts'
+import * as svgPng from '../../../src/platform/svg-png.ts'
 import * as textFiles from '../../../src/platform/text-files.ts'
 import * as webDiagnose from '../../../src/platform/web-diagnose.ts'
 import * as webDigest from '../../../src/platform/web-digest.ts'
@@ -19,6 +20,7 @@ import * as webOpenDevice from '../../../src/platform/web-open-device.ts'
 import * as webPackageData from '../../../src/platform/web-package-data.ts'
 import * as webResolveInside from '../../../src/platform/web-resolve-inside.ts'
 import * as webScratchFile from '../../../src/platform/web-scratch-file.ts'
+import * as webSvgPng from '../../../src/platform/web-svg-png.ts'
 import * as webTextFiles from '../../../src/platform/web-text-files.ts'
 
 const root = new URL('../../../', import.meta.url)
@@ -39,6 +41,7 @@ const counterparts = {
   'package-data': pair(packageData, webPackageData),
   'resolve-inside': pair(resolveInside, webResolveInside),
   'scratch-file': pair(scratchFile, webScratchFile),
+  'svg-png': pair(svgPng, webSvgPng),
   'text-files': pair(textFiles, webTextFiles),
 }
 

@@ -33,7 +33,8 @@ export const folderRules: Readonly<Record<string, FolderRule>> = {
   // Testable with numbers alone.
   engine: { values: ['base', 'platform', 'formats', 'tensor', 'decode'], types: ['nn'] },
   systems: { values: below('systems') },
-  cli: { values: [...below('systems'), 'systems'] },
+  plot: { values: ['base', 'platform', 'data', 'systems'] },
+  cli: { values: [...below('systems'), 'systems', 'plot'] },
 }
 
 function below(top: 'systems'): string[] {
@@ -55,8 +56,11 @@ const packageHomes: Readonly<Record<string, readonly string[] | 'everywhere'>> =
   '@huggingface/jinja': ['tokenizers'],
   'csv-parse': ['data'],
   hyparquet: ['data'],
-  jstat: ['heads'],
-  luxon: ['data'],
+  luxon: ['data', 'plot'],
+  jstat: ['heads', 'metrics', 'systems'],
+  vega: ['plot'],
+  eta: ['plot'],
+  '@resvg/resvg-js': ['platform'],
   'ml-matrix': ['metrics', 'systems'],
   'simple-statistics': ['systems'],
   commander: ['cli'],

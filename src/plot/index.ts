@@ -1,0 +1,5 @@
+export { type SvgToPngOptions, svgToPng } from '../platform/index.ts'
+export { type Coefficients, type CoefficientsPlotOptions, coefficientsPlot } from './coefficients-plot.ts'
+export { type ComponentsPlotOptions, componentsPlot } from './components-plot.ts'
+export { type BacktestPlotOptions, backtestPlot, type ForecastPlotOptions, forecastPlot } from './forecast-plot.ts'
+export { forecastReport, type ReportContent } from './report.ts'
