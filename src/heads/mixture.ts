@@ -1,6 +1,6 @@
 import { OptionError } from '../base/errors.ts'
 import { refuseUnknown } from '../base/options.ts'
-import { Linear, normal, zeros } from '../nn/index.ts'
+import { Linear, normal, softplus, zeros } from '../nn/index.ts'
 import { checkSizes } from '../nn/sizes.ts'
 import {
   add,
@@ -27,7 +27,7 @@ import {
   where,
 } from '../tensor/index.ts'
 import { checkValues } from './field.ts'
-import { logSigmoid, softplus, softplusOfOne } from './smooth.ts'
+import { logSigmoid, softplusOfOne } from './smooth.ts'
 
 export type MixtureKind = 'gaussian' | 'logistic' | 'discretised-logistic'
 

@@ -1,5 +1,5 @@
+import { inverseSoftplus, softplus } from '../nn/index.ts'
 import {
-  abs,
   add,
   divide,
   exp,
@@ -15,10 +15,7 @@ import {
   where,
 } from '../tensor/index.ts'
 
-/** log(1 + eˣ), without overflow. */
-export function softplus(x: Tensor): Tensor {
-  return add(maximum(x, 0), log(add(exp(negate(abs(x))), 1)))
-}
+export { softplus }
 
 /** log σ(x). */
 export function logSigmoid(x: Tensor): Tensor {
@@ -36,7 +33,7 @@ export function logSoftplus(x: Tensor): Tensor {
 }
 
 /** softplus of this is 1. */
-export const softplusOfOne = Math.log(Math.E - 1)
+export const softplusOfOne = inverseSoftplus(1)
 
 /** The series of Stirling is exact in float32 from here on. */
 const stirlingFrom = 6

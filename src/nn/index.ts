@@ -18,7 +18,16 @@ export { type AutoCorrelationOptions, autoCorrelationMixing } from './auto-corre
 export { bandMatrix, bandResizeMatrix } from './bands.ts'
 export { type Block, type BlockParts, parallel, postnorm, prenorm, type Residual, sandwich } from './block.ts'
 export { CodeEmbedding } from './code-embedding.ts'
+export {
+  Companion,
+  type CompanionOperands,
+  type CompanionOptions,
+  companionKernel,
+  companionMatrix,
+  normalizedColumn,
+} from './companion.ts'
 export { Conv2d, type Conv2dOptions } from './convolution.ts'
+export { Diagonal, type DiagonalOptions } from './diagonal.ts'
 export { embedSlots, type SlotSources } from './embed-slots.ts'
 export { Embedding } from './embedding.ts'
 export { Gate } from './gate.ts'
@@ -27,9 +36,19 @@ export { GroupNorm, type GroupNormOptions } from './group-norm.ts'
 export { canGrow, type GrowingPast } from './growing.ts'
 export { HeadMixer, type HeadMixerOptions, type Mixing, softmaxMixing } from './head-mixer.ts'
 export type { Calibration } from './hessians.ts'
-export { fanInUniform, glorotUniform, heNormal, normal, ones, uniform, zeros } from './initializers.ts'
+export { fanInUniform, glorotUniform, heNormal, logUniform, normal, ones, uniform, zeros } from './initializers.ts'
 export { Linear, type LinearOptions, linear } from './linear.ts'
 export { linearScan, type ScanOptions } from './linear-scan.ts'
+export {
+  type ClosedLoop,
+  closedLoop,
+  finalState,
+  kernelByPowers,
+  type LinearSystem,
+  rowPowers,
+  type StateSpace,
+} from './linear-system.ts'
+export { type LongConvolutionOptions, longConvolution } from './long-convolution.ts'
 export { BidirectionalMamba, Mamba, type MambaOptions } from './mamba.ts'
 export { MixerLayer, type MixerLayerParts, type SlotMixer } from './mixer-layer.ts'
 export {
@@ -97,7 +116,7 @@ export { Rwkv7, type Rwkv7Options, type Rwkv7State } from './rwkv7.ts'
 export { type SelectiveScanOperands, selectiveScan } from './selective-scan.ts'
 export { type DecomposedSeries, decomposeSeries, movingAverage } from './series-decomposition.ts'
 export { type ConditionedSlots, SlotTransformer, type SlotTransformerOptions } from './slot-transformer.ts'
-export { softplus } from './softplus.ts'
+export { inverseSoftplus, softplus } from './softplus.ts'
 export { type SparseMixingOptions, sparseMixing } from './sparse-attention.ts'
 export { TimeEmbedding, type TimeEmbeddingOptions } from './time-embedding.ts'
 export { type BackboneOutput, Transformer, type TransformerOptions } from './transformer.ts'

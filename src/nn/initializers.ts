@@ -21,6 +21,13 @@ export function uniform(limit: number): Initializer {
   return (shape, rng) => rng.fillUniform(new Float32Array(elementCount(shape))).map((x) => (2 * x - 1) * limit)
 }
 
+/** e^u, u uniform between log least and log most. Throws OptionError unless 0 < least < most < ∞. */
+export function logUniform(least: number, most: number): Initializer {
+  if (!(least > 0 && most > least && most < Number.POSITIVE_INFINITY))
+    throw new OptionError(`log-uniform between ${least} and ${most}`, { expected: 'finite numbers, 0 < least < most' })
+  return (shape, rng) => rng.fillUniform(new Float32Array(elementCount(shape))).map((u) => least * (most / least) ** u)
+}
+
 /** Uniform with variance 2 / (inputs + outputs); for weights `[outputs, inputs]`. Glorot & Bengio 2010. */
 export const glorotUniform: Initializer = (shape, rng) => {
   const [outputs = 1, inputs = 1] = shape

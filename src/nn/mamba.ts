@@ -17,7 +17,7 @@ import {
   type Variable,
 } from '../tensor/index.ts'
 import { toTensor } from '../tensor/tensor.ts'
-import { fanInUniform, ones, uniform } from './initializers.ts'
+import { fanInUniform, logUniform, ones, uniform } from './initializers.ts'
 import { Linear } from './linear.ts'
 import { selectiveScan } from './selective-scan.ts'
 import { checkSizes } from './sizes.ts'
@@ -33,9 +33,6 @@ export interface MambaOptions {
 }
 
 const optionNames = ['state', 'expand', 'kernel'] satisfies (keyof MambaOptions)[]
-
-/** Steps start log-uniform between these. */
-const [shortestStep, longestStep] = [0.001, 0.1]
 
 /** Each channel of `[batch, time, channel]` with the `kernel` steps up to its own; reverse: with those from its own on. */
 class DepthwiseConvolution {
@@ -133,7 +130,4 @@ export class BidirectionalMamba {
 }
 
 /** What softplus makes log-uniform step lengths of. */
-const stepBias: Initializer = (shape, rng) =>
-  rng
-    .fillUniform(new Float32Array(elementCount(shape)))
-    .map((at) => inverseSoftplus(shortestStep * (longestStep / shortestStep) ** at))
+const stepBias: Initializer = (shape, rng) => logUniform(0.001, 0.1)(shape, rng).map(inverseSoftplus)

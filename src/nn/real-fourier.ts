@@ -1,5 +1,17 @@
 import { ShapeError } from '../base/errors.ts'
-import { add, constant, matmul, multiply, negate, reshape, subtract, type Tensor, type TensorOperand } from '../tensor/index.ts'
+import {
+  add,
+  constant,
+  divide,
+  matmul,
+  multiply,
+  negate,
+  reshape,
+  square,
+  subtract,
+  type Tensor,
+  type TensorOperand,
+} from '../tensor/index.ts'
 import { toTensor } from '../tensor/tensor.ts'
 import { checkSizes } from './sizes.ts'
 
@@ -96,6 +108,13 @@ export function correlateSpectra(a: Spectrum, b: Spectrum): Spectrum {
     real: add(multiply(a.real, b.real), multiply(a.imaginary, b.imaginary)),
     imaginary: subtract(multiply(a.imaginary, b.real), multiply(a.real, b.imaginary)),
   }
+}
+
+/** a / b. */
+export function divideSpectra(a: Spectrum, b: Spectrum): Spectrum {
+  const { real, imaginary } = correlateSpectra(a, b)
+  const norm = add(square(b.real), square(b.imaginary))
+  return { real: divide(real, norm), imaginary: divide(imaginary, norm) }
 }
 
 /** The smallest length ≥ `least` that `RealFourier` is fast at: a multiple of a power of 2 near its root. */
