@@ -35,8 +35,8 @@ export const arms: Readonly<Record<string, Arm>> = {
   },
   smamba: {
     ...direct,
-    model: 'itransformer',
-    options: { inputSize: 96, mixer: 'bimamba' },
+    model: 'smamba',
+    options: { inputSize: 96 },
     published: [
       [0.386, 0.405],
       [0.443, 0.437],

@@ -4,13 +4,16 @@ import type { ForecasterSystem } from './forecaster-system.ts'
 /** Every method of forecasting by id: the name of its file. Loaded when asked for; a test compares this list with the folder. */
 const loaders: Readonly<Record<string, () => Promise<{ readonly default: ForecasterSystem }>>> = {
   arnet: () => import('./series/arnet.ts') as Promise<{ readonly default: ForecasterSystem }>,
+  autoformer: () => import('./series/autoformer.ts') as Promise<{ readonly default: ForecasterSystem }>,
   drift: () => import('./series/drift.ts') as Promise<{ readonly default: ForecasterSystem }>,
   ets: () => import('./series/ets.ts') as Promise<{ readonly default: ForecasterSystem }>,
   gateformer: () => import('./series/gateformer.ts') as Promise<{ readonly default: ForecasterSystem }>,
   gpht: () => import('./series/gpht.ts') as Promise<{ readonly default: ForecasterSystem }>,
+  informer: () => import('./series/informer.ts') as Promise<{ readonly default: ForecasterSystem }>,
   itransformer: () => import('./series/itransformer.ts') as Promise<{ readonly default: ForecasterSystem }>,
   'last-value': () => import('./series/last-value.ts') as Promise<{ readonly default: ForecasterSystem }>,
   ridge: () => import('./series/ridge.ts') as Promise<{ readonly default: ForecasterSystem }>,
+  smamba: () => import('./series/smamba.ts') as Promise<{ readonly default: ForecasterSystem }>,
   'seasonal-naive': () => import('./series/seasonal-naive.ts') as Promise<{ readonly default: ForecasterSystem }>,
   theta: () => import('./series/theta.ts') as Promise<{ readonly default: ForecasterSystem }>,
 }
