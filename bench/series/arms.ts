@@ -87,7 +87,7 @@ export const arms: Readonly<Record<string, Arm>> = {
     ...direct,
     columns: 'OT',
     model: 'spacetime',
-    options: { inputSize: 336 },
+    options: { inputSize: 336, width: 64, state: 64 },
     published: [
       [0.054, 0.181],
       [0.066, 0.207],

@@ -14,6 +14,7 @@ const loaders: Readonly<Record<string, () => Promise<{ readonly default: Forecas
   'last-value': () => import('./series/last-value.ts') as Promise<{ readonly default: ForecasterSystem }>,
   ridge: () => import('./series/ridge.ts') as Promise<{ readonly default: ForecasterSystem }>,
   smamba: () => import('./series/smamba.ts') as Promise<{ readonly default: ForecasterSystem }>,
+  spacetime: () => import('./series/spacetime.ts') as Promise<{ readonly default: ForecasterSystem }>,
   'seasonal-naive': () => import('./series/seasonal-naive.ts') as Promise<{ readonly default: ForecasterSystem }>,
   theta: () => import('./series/theta.ts') as Promise<{ readonly default: ForecasterSystem }>,
 }
