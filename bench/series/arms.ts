@@ -35,8 +35,8 @@ export const arms: Readonly<Record<string, Arm>> = {
   },
   smamba: {
     ...direct,
-    model: 'itransformer',
-    options: { inputSize: 96, mixer: 'bimamba' },
+    model: 'smamba',
+    options: { inputSize: 96 },
     published: [
       [0.386, 0.405],
       [0.443, 0.437],
@@ -87,7 +87,7 @@ export const arms: Readonly<Record<string, Arm>> = {
     ...direct,
     columns: 'OT',
     model: 'spacetime',
-    options: { inputSize: 336 },
+    options: { inputSize: 336, width: 64, state: 64 },
     published: [
       [0.054, 0.181],
       [0.066, 0.207],

@@ -24,6 +24,8 @@ export interface ForecastHead {
   readonly kind: string
   /** Numbers that a network says of one value. */
   readonly outputs: number
+  /** The first ones are locations, which a network may add to; the very first is the one that `mean` gives. */
+  readonly locations: number
   /** Whether it says more than a location. */
   readonly probabilistic: boolean
   /** Parameters of the distribution from what a network says `[…, output]`, whose unit is a window's `deviation` from its `mean` (each `[…, 1]`). */
@@ -57,6 +59,7 @@ export function pointHead(loss: PointLoss = 'squared'): ForecastHead {
   return {
     kind: 'point',
     outputs: 1,
+    locations: 1,
     probabilistic: false,
     parameters: (output, center, deviation) => add(multiply(output, deviation), center),
     loss: (parameters, target) => mean(ofError[loss](subtract(column(parameters, 0), target))),
@@ -82,13 +85,15 @@ export function quantileHead(shares: readonly number[] = usualShares): ForecastH
   const sorted = [...shares].sort((a, b) => a - b)
   if (!sorted.includes(0.5) || sorted[0]! <= 0 || sorted.at(-1)! >= 1)
     throw new OptionError(`quantiles ${sorted.join(', ')}`, { expected: 'numbers between 0 and 1, 0.5 among them' })
+  const order = [0.5, ...sorted.filter((share) => share !== 0.5)]
   return {
     kind: 'quantile',
     outputs: sorted.length,
+    locations: sorted.length,
     probabilistic: true,
     parameters: (output, center, deviation) => add(multiply(output, deviation), center),
     loss(parameters, target) {
-      const losses = sorted.map((share, i) => {
+      const losses = order.map((share, i) => {
         const error = subtract(target, column(parameters, i))
         return mean(maximum(multiply(error, share), multiply(error, share - 1)))
       })
@@ -134,6 +139,7 @@ export function gaussianHead(): ForecastHead {
   return {
     kind: 'gaussian',
     outputs: 2,
+    locations: 1,
     probabilistic: true,
     parameters: (output, center, deviation) => concat(placed(output, center, deviation), -1),
     loss(parameters, target) {
@@ -152,6 +158,7 @@ export function studentHead(): ForecastHead {
   return {
     kind: 'student-t',
     outputs: 3,
+    locations: 1,
     probabilistic: true,
     parameters(output, center, deviation) {
       const freedom = add(softplus(add(slice(output, -1, 2, 3), 3)), 2)
@@ -182,6 +189,7 @@ export function negativeBinomialHead(): ForecastHead {
   return {
     kind: 'negative-binomial',
     outputs: 2,
+    locations: 1,
     probabilistic: true,
     parameters(output, center, deviation) {
       const rate = add(softplus(add(multiply(slice(output, -1, 0, 1), deviation), center)), 1e-4)

@@ -22,9 +22,13 @@ const loadersByCost: Readonly<Record<ForecasterCost, Loaders>> = {
   },
   training: {
     arnet: () => import('./series/arnet.ts') as Promise<{ readonly default: ForecasterSystem }>,
+    autoformer: () => import('./series/autoformer.ts') as Promise<{ readonly default: ForecasterSystem }>,
     gateformer: () => import('./series/gateformer.ts') as Promise<{ readonly default: ForecasterSystem }>,
     gpht: () => import('./series/gpht.ts') as Promise<{ readonly default: ForecasterSystem }>,
+    informer: () => import('./series/informer.ts') as Promise<{ readonly default: ForecasterSystem }>,
     itransformer: () => import('./series/itransformer.ts') as Promise<{ readonly default: ForecasterSystem }>,
+    smamba: () => import('./series/smamba.ts') as Promise<{ readonly default: ForecasterSystem }>,
+    spacetime: () => import('./series/spacetime.ts') as Promise<{ readonly default: ForecasterSystem }>,
   },
 }
 

@@ -42,6 +42,11 @@ export async function tryMethods({ frame }: ReadSeries, flags: TrialFlags, signa
   const named = flags.model === 'best' ? undefined : flags.model
   if (named === undefined && flags.option !== undefined)
     throw new OptionError('--option without --model', { expected: 'the method whose options they are' })
+  const covariates = covariatesOf(frame)
+  if (named === undefined && covariates.length > 0)
+    throw new OptionError(`no method that is not trained can use ${covariates.join(', ')}`, {
+      expected: 'a method that can, such as --model arnet',
+    })
   const tried: Tried[] = []
   const passedOver: { readonly model: string; readonly reason: string }[] = []
   let failure: unknown
@@ -55,7 +60,7 @@ export async function tryMethods({ frame }: ReadSeries, flags: TrialFlags, signa
       continue
     }
     try {
-      tried.push(await tryMethod(frame, { ...flags, model: id }, id === named, signal))
+      tried.push(await tryMethod(id === named ? frame : withoutCovariates(frame), { ...flags, model: id }, id === named, signal))
     } catch (error) {
       if (id === named || !(error instanceof NextxError)) throw error
       failure = error
@@ -72,6 +77,14 @@ function candidates(named: string | undefined): readonly string[] {
   const untrained = forecasterIds.filter((id) => forecasterCost(id) !== 'training')
   if (named === undefined) return untrained
   return forecasterCost(named) === 'training' ? [named, ...untrained] : [named]
+}
+
+function covariatesOf({ series }: SeriesFrame): readonly string[] {
+  return [...new Set(series.flatMap(({ past, future, static: fixed }) => Object.keys({ ...past, ...future, ...fixed })))]
+}
+
+function withoutCovariates(frame: SeriesFrame): SeriesFrame {
+  return { ...frame, series: frame.series.map((series) => ({ ...series, past: {}, future: {}, static: {} })) }
 }
 
 /** Values over which searches take tens of seconds. Of longer series, methods look at about a thousand. */

@@ -36,7 +36,12 @@ export async function fitNetwork<Own>(
   const sources = windowSources(frame, { together, calendar, scaling, scaler, ahead: 0 })
   const head = headOf(options)
   for (const { values } of frame.series) head.checkValues?.(values)
-  const sizes = sizesOf(sources, frame, { inputSize, horizon: block, outputs: head.outputs, season: request.season }, calendar)
+  const sizes = sizesOf(
+    sources,
+    frame,
+    { inputSize, horizon: block, outputs: head.outputs, locations: head.locations, season: request.season },
+    calendar,
+  )
   definition.check?.(options, sizes)
   const network = definition.network(options, sizes)
   const rng = createRng(request.seed)
@@ -75,7 +80,7 @@ function heldOutOf({ series }: SeriesFrame, { validationSize }: NeuralOptions, w
   return validationSize
 }
 
-type Given = Pick<SeriesSizes, 'inputSize' | 'horizon' | 'outputs' | 'season'>
+type Given = Pick<SeriesSizes, 'inputSize' | 'horizon' | 'outputs' | 'locations' | 'season'>
 
 function sizesOf(sources: readonly WindowSource[], frame: SeriesFrame, given: Given, calendar: boolean): SeriesSizes {
   const [first] = sources as readonly [WindowSource]

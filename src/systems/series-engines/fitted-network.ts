@@ -26,6 +26,7 @@ export const fittedState = v.strictObject({
     calendar: size,
     covariates: size,
     outputs: count,
+    locations: count,
     season: count,
   }),
   scaling: scalingSchema,

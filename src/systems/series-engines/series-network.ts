@@ -17,6 +17,8 @@ export interface SeriesSizes {
   readonly covariates: number
   /** Parameters of the distribution of one value. */
   readonly outputs: number
+  /** How many of them are locations; these come first. */
+  readonly locations: number
   /** Steps of a season; 1: none. */
   readonly season: number
 }

@@ -1,5 +1,7 @@
+import * as v from 'valibot'
 import { OptionError } from '../../base/errors.ts'
 import {
+  BidirectionalMamba,
   fanInUniform,
   HeadMixer,
   Linear,
@@ -9,12 +11,15 @@ import {
   plainMlp,
   type SlotMixer,
   softmaxMixing,
+  sparseMixing,
 } from '../../nn/index.ts'
 import { concat, gelu, reshape, slice, type Tensor, transpose } from '../../tensor/index.ts'
+import { count, layerCount } from '../read-config.ts'
+import { neuralForecaster } from './neural-forecaster.ts'
 import type { SeriesNetwork, SeriesOutput, SeriesSizes, SeriesWindow } from './series-network.ts'
 
 /** What can mix series. */
-export const mixerNames = ['softmax'] as const
+export const mixerNames = ['softmax', 'sparse', 'bimamba'] as const
 
 export interface VariateLayerOptions {
   readonly width: number
@@ -26,6 +31,37 @@ export interface VariateLayerOptions {
 
 const mixers: Readonly<Record<(typeof mixerNames)[number], (options: VariateLayerOptions) => SlotMixer>> = {
   softmax: ({ width, heads }) => new HeadMixer(width, { heads, mixing: softmaxMixing() }),
+  sparse: ({ width, heads }) => new HeadMixer(width, { heads, mixing: sparseMixing({ factor: 5, seed: 0 }) }),
+  bimamba: ({ width }) => new BidirectionalMamba(width, { state: 2, expand: 1, kernel: 2 }),
+}
+
+/** Options of networks whose tokens are series. */
+const entries = (mixer: (typeof mixerNames)[number]) => ({
+  width: v.optional(count, 128),
+  /** Width inside the MLPs. Default: the width. */
+  hidden: v.optional(count),
+  layers: v.optional(layerCount, 2),
+  heads: v.optional(count, 8),
+  /** What mixes series. */
+  mixer: v.optional(v.picklist(mixerNames), mixer),
+})
+
+/** A system whose tokens are series. */
+export function variateForecaster({ id, source, mixer }: { id: string; source: string; mixer: (typeof mixerNames)[number] }) {
+  return neuralForecaster(entries(mixer), {
+    id,
+    source,
+    defaults: { batch: 128, learningRate: 5e-4, normalization: 'standard' },
+    variates: 'either',
+    anyVariates: true,
+    uses: { past: true, future: true, static: false, calendar: false },
+    reach: 'fitted',
+    check: checkHeads,
+    network: (options, sizes) =>
+      new VariateNetwork(sizes, options.width, () =>
+        Array.from({ length: options.layers }, () => variateLayer({ ...options, hidden: options.hidden ?? options.width })),
+      ),
+  })
 }
 
 /** A layer over tokens `[batch, series, width]`, as PyTorch starts it. */

@@ -68,7 +68,9 @@ function defaultLags({ series }: SeriesFrame, { season, horizon }: FitRequest): 
   return Math.min(Math.max(2 * season, 12), most, 512)
 }
 
-/** XᵀX, XᵀY and the number of windows over all series. */
+/**
+ * XᵀX, XᵀY and the number of windows over all series, of lags and a 1 `[window, lags + 1]`, and of what came `[window, horizon]`, all less the last value known.
+ */
 function normalEquations({ series }: SeriesFrame, lags: number, horizon: number): [Matrix, Matrix, number] {
   const gram = Matrix.zeros(lags + 1, lags + 1)
   const products = Matrix.zeros(lags + 1, horizon)
@@ -76,25 +78,49 @@ function normalEquations({ series }: SeriesFrame, lags: number, horizon: number)
   for (const { values } of series) {
     const windows = values.length - lags - horizon + 1
     if (windows < 1) continue
-    const [x, y] = windowsOf(values, windows, lags, horizon)
-    gram.add(x.transpose().mmul(x))
-    products.add(x.transpose().mmul(y))
     rows += windows
+    const raw = windowProducts(values, windows, lags + horizon)
+    const last = lags - 1
+    const less = (i: number, j: number) => raw.get(i, j) - raw.get(i, last) - raw.get(last, j) + raw.get(last, last)
+    const lessSum = (i: number) => raw.get(i, lags + horizon) - raw.get(last, lags + horizon)
+    for (let i = 0; i < lags; i++) {
+      for (let j = 0; j < lags; j++) gram.set(i, j, gram.get(i, j) + less(i, j))
+      for (let step = 0; step < horizon; step++) products.set(i, step, products.get(i, step) + less(i, lags + step))
+      gram.set(i, lags, gram.get(i, lags) + lessSum(i))
+      gram.set(lags, i, gram.get(i, lags))
+    }
+    gram.set(lags, lags, gram.get(lags, lags) + windows)
+    for (let step = 0; step < horizon; step++) products.set(lags, step, products.get(lags, step) + lessSum(lags + step))
   }
   return [gram, products, rows]
 }
 
-/** Lags and a 1 `[window, lags + 1]`, and what came `[window, horizon]`, all less the last value known. */
-function windowsOf(values: Float64Array, windows: number, lags: number, horizon: number): [Matrix, Matrix] {
-  const x = new Matrix(windows, lags + 1)
-  const y = new Matrix(windows, horizon)
-  for (let window = 0; window < windows; window++) {
-    const last = values[window + lags - 1]!
-    for (let lag = 0; lag < lags; lag++) x.set(window, lag, values[window + lag]! - last)
-    x.set(window, lags, 1)
-    for (let step = 0; step < horizon; step++) y.set(window, step, values[window + lags + step]! - last)
+/**
+ * Σ over windows of value i times value j, `[size, size + 1]`, the last column their sums: neighbouring windows share all but one value, so that a sum one
+ * place on differs by its first and last terms. Values count from their mean, which loses fewest digits.
+ */
+function windowProducts(values: Float64Array, windows: number, size: number): Matrix {
+  const center = values.reduce((sum, value) => sum + value, 0) / values.length
+  const centered = values.map((value) => value - center)
+  const sums = Matrix.zeros(size, size + 1)
+  for (let j = 0; j < size; j++) {
+    let [product, sum] = [0, 0]
+    for (let window = 0; window < windows; window++) {
+      product += centered[window]! * centered[window + j]!
+      sum += centered[window + j]!
+    }
+    sums.set(0, j, product)
+    sums.set(j, 0, product)
+    sums.set(j, size, sum)
   }
-  return [x, y]
+  for (let i = 1; i < size; i++)
+    for (let j = i; j < size; j++) {
+      const left = centered[i - 1]! * centered[j - 1]!
+      const entered = centered[i - 1 + windows]! * centered[j - 1 + windows]!
+      sums.set(i, j, sums.get(i - 1, j - 1) - left + entered)
+      sums.set(j, i, sums.get(i, j))
+    }
+  return sums
 }
 
 function fitted({ lags, weights }: State, fittedHorizon: number): FittedForecaster {

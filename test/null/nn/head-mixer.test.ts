@@ -1,8 +1,18 @@
 import { describe, expect, it } from 'vitest'
 import { OptionError, ShapeError } from '../../../src/base/errors.ts'
 import { createRng } from '../../../src/base/rng.ts'
-import { fanInUniform, HeadMixer, softmaxMixing } from '../../../src/nn/index.ts'
-import { input, interpret } from '../../../src/tensor/index.ts'
+import {
+  autoCorrelationMixing,
+  BidirectionalMamba,
+  Companion,
+  fanInUniform,
+  HeadMixer,
+  longConvolution,
+  type Mixing,
+  softmaxMixing,
+  sparseMixing,
+} from '../../../src/nn/index.ts'
+import { input, interpret, type Tensor } from '../../../src/tensor/index.ts'
 import { expectNear, noise } from '../tensor/finite-differences.ts'
 import { checkLayerGradients } from './check-gradients.ts'
 import { attendOneHead, project, type Rows, randomVariables, rowsOf } from './oracle.ts'
@@ -71,5 +81,21 @@ describe('HeadMixer', () => {
       expect(Math.abs(values.reduce((sum, value) => sum + value ** 2, 0) / 1024 - 0.0625 / 3)).toBeLessThan(0.002)
     }
     expect(() => fanInUniform(0)).toThrow(OptionError)
+  })
+})
+
+describe('layers for series', () => {
+  const x = (time: number) => input('x', 'float32', ['batch', time, 8])
+  const mixer = (mixing: Mixing) => new HeadMixer(8, { heads: 2, mixing })
+  const companion = () => new Companion({ heads: 8, state: 4 })
+
+  it.each<[string, (time: number) => Tensor]>([
+    ['softmax', (time) => mixer(softmaxMixing({ causal: true })).forward(x(time))],
+    ['auto-correlation', (time) => mixer(autoCorrelationMixing({ factor: 2 })).forward(x(time))],
+    ['sparse', (time) => mixer(sparseMixing({ factor: 2, seed: 1, causal: true })).forward(x(time))],
+    ['Mamba', (time) => new BidirectionalMamba(8).forward(x(time))],
+    ['long convolution', (time) => longConvolution(x(time), companion().kernel(time))],
+  ])('%s takes batches of any size', (_name, forward) => {
+    for (const time of [24, 288]) expect(forward(time).shape.map(String)).toEqual(['batch', String(time), '8'])
   })
 })

@@ -7,6 +7,7 @@ import {
   initialize,
   layerNorm,
   learned,
+  logUniform,
   namedVariables,
   normal,
   ones,
@@ -51,6 +52,17 @@ describe.each([
     expect(initializer([4, 5], rng)).toEqual(initializer([4, 5], rng))
     expect(initializer([4, 5], rng)).not.toEqual(initializer([4, 5], rng.fold('other')))
   })
+})
+
+it('logUniform has as many values in each decade', () => {
+  const decades = Array.from(logUniform(0.001, 1)(shape, rng), (x) => Math.floor(Math.log10(x) + 1e-6))
+  for (const decade of [-3, -2, -1]) expect(decades.filter((each) => each === decade).length / count).toBeCloseTo(1 / 3, 2)
+  for (const [least, most] of [
+    [0, 1],
+    [2, 1],
+    [1, Number.POSITIVE_INFINITY],
+  ] as const)
+    expect(() => logUniform(least, most)).toThrow(OptionError)
 })
 
 it('zeros and ones are what they say', () => {
