@@ -8,6 +8,5 @@ declare module 'jstat' {
     ibeta(x: number, a: number, b: number): number
   }
   const jstat: Statistics
-  // biome-ignore lint/style/noDefaultExport: that is what the package gives.
-  export default jstat
+  export = jstat
 }
