@@ -18,6 +18,7 @@ const loadersByCost: Readonly<Record<ForecasterCost, Loaders>> = {
     theta: () => import('./series/theta.ts') as Promise<{ readonly default: ForecasterSystem }>,
   },
   search: {
+    arima: () => import('./series/arima.ts') as Promise<{ readonly default: ForecasterSystem }>,
     ets: () => import('./series/ets.ts') as Promise<{ readonly default: ForecasterSystem }>,
   },
   training: {

@@ -8,6 +8,7 @@ import { type ContractCase, forecasterContract, seasonalFrame } from './forecast
 const small = { width: 8, heads: 2, layers: 1, inputSize: 24, epochs: 2 }
 
 const smallOptions: Readonly<Record<string, readonly object[]>> = {
+  arima: [{ order: [1, 1, 0] }, { order: [0, 1, 1], seasonal: [0, 1, 1], intervals: 'model' }],
   arnet: [{ epochs: 2 }, { epochs: 2, hidden: [4], sparsity: 0.5, distribution: 'gaussian', steps: 4 }],
   ets: [{}, { intervals: 'model' }],
   gateformer: [{ ...small, hidden: 8, patch: 8, stride: 4 }],

@@ -87,23 +87,24 @@ function withoutCovariates(frame: SeriesFrame): SeriesFrame {
   return { ...frame, series: frame.series.map((series) => ({ ...series, past: {}, future: {}, static: {} })) }
 }
 
-/** Values over which searches take tens of seconds. Of longer series, methods look at about a thousand. */
-const manyValues = 5000
+/** Values of all series over which a search takes more than some seconds. Of longer series, methods look at about a thousand. */
+const mostValues: Readonly<Record<string, number>> = { arima: 300, ets: 5000 }
 
 function takesLong(id: string, { series }: SeriesFrame): boolean {
-  return forecasterCost(id) === 'search' && series.reduce((sum, { values }) => sum + Math.min(values.length, 1000), 0) > manyValues
+  return series.reduce((sum, { values }) => sum + Math.min(values.length, 1000), 0) > (mostValues[id] ?? Number.POSITIVE_INFINITY)
 }
 
 async function tryMethod(frame: SeriesFrame, flags: TrialFlags, named: boolean, signal: AbortSignal): Promise<Tried> {
   const { model, horizon, windows, step, season, level, by = 'all', option, seed } = flags
-  // What learns in steps learns once, from what comes before all windows.
+  // What takes long is fitted once, to what comes before all windows, unless it is the method that is asked for and does not learn in steps.
+  const refit = forecasterCost(model) === 'instant' || (named && forecasterCost(model) === 'search')
   const backtest = await withProgress(model, (progress) =>
     crossValidate(frame, {
       model,
       horizon,
       windows,
       levels: level,
-      refit: forecasterCost(model) !== 'training',
+      refit,
       ...withoutUndefined({ season, step, seed, options: named ? option : undefined }),
       ...progress,
       signal,

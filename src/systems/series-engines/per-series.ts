@@ -29,9 +29,9 @@ export interface PerSeries<Options extends CommonOptions, Learnt> {
   readonly learnt: v.GenericSchema<unknown, Learnt>
   /** Least values of a series. */
   minimumLength(options: Options, request: FitRequest): number
-  learn(series: Series, options: Options, request: FitRequest): Learnt | Promise<Learnt>
+  learn(series: Series, options: Options, request: FitRequest): Learnt
   /** From a history of the series; undefined where what was learnt does not fit it, so that it must be learnt anew. */
-  forecast(series: Series, learnt: Learnt, asked: Asked<Options>): Promise<NormalForecast | undefined> | NormalForecast | undefined
+  forecast(series: Series, learnt: Learnt, asked: Asked<Options>): NormalForecast | undefined
 }
 
 export interface Asked<Options> {
@@ -55,7 +55,7 @@ export function perSeries<Options extends CommonOptions, Learnt>(method: PerSeri
       for (const series of frame.series) {
         await nextTurn()
         request.signal?.throwIfAborted()
-        learnt.set(series.id, await method.learn(series, options, request))
+        learnt.set(series.id, method.learn(series, options, request))
       }
       return fitted(method, learnt, options, request)
     },
@@ -74,12 +74,12 @@ function fitted<Options extends CommonOptions, Learnt>(
   options: Options,
   request: FitRequest,
 ): FittedForecaster {
-  const predicted = async (series: Series, { horizon, quantiles }: PredictRequest): Promise<Prediction> => {
+  const predicted = (series: Series, { horizon, quantiles }: PredictRequest): Prediction => {
     const asked = { horizon, options, request }
     const known = learnt.get(series.id)
     const forecast =
-      (known === undefined ? undefined : await method.forecast(series, known, asked)) ??
-      (await method.forecast(series, await method.learn(series, options, request), asked))!
+      (known === undefined ? undefined : method.forecast(series, known, asked)) ??
+      method.forecast(series, method.learn(series, options, request), asked)!
     return { ...forecastOf(forecast), quantiles: quantilesOf(forecast, quantiles) }
   }
   return {
@@ -92,7 +92,7 @@ function fitted<Options extends CommonOptions, Learnt>(
         const predictions: Prediction[] = []
         for (const each of series) {
           asked.signal?.throwIfAborted()
-          predictions.push(await predicted(each, asked))
+          predictions.push(predicted(each, asked))
         }
         await nextTurn()
         all.push(predictions)

@@ -61,6 +61,7 @@ const packageHomes: Readonly<Record<string, readonly string[] | 'everywhere'>> =
   vega: ['plot'],
   eta: ['plot'],
   '@resvg/resvg-js': ['platform'],
+  arima: ['systems'],
   'ml-matrix': ['metrics', 'systems'],
   'simple-statistics': ['systems'],
   commander: ['cli'],
