@@ -217,15 +217,16 @@ export function negativeBinomialHead(): ForecastHead {
   }
 }
 
-/** The least count whose cumulative probability reaches a share. */
+/** The least count whose cumulative probability reaches a share; NaN where the distribution is none. */
 function countQuantile(rate: number, size: number, share: number): number {
   const success = size / (size + rate)
+  if (!(success > 0)) return Number.NaN
   const reaches = (count: number) => jstat.ibeta(success, size, count + 1) >= share
   let high = 1
-  while (!reaches(high)) high *= 2
+  while (high < Number.MAX_SAFE_INTEGER && !reaches(high)) high *= 2
   let low = -1
   while (high - low > 1) {
-    const middle = (low + high) >> 1
+    const middle = Math.floor((low + high) / 2)
     if (reaches(middle)) high = middle
     else low = middle
   }
