@@ -123,7 +123,8 @@ interface Run {
 function trainingRun({ network, options, sizes, training, validation, rng }: RunParts): Run {
   const batch = Math.min(options.batch, training.count, ...(validation === undefined ? [] : [validation.count]))
   const epoch = Math.ceil(training.count / batch)
-  const steps = Math.min(options.maxSteps, options.epochs * epoch)
+  const steps = Math.min(options.maxSteps, Math.max(options.epochs * epoch, options.minSteps))
+  const round = Math.ceil(steps / options.epochs)
   const rows = sizes.inputSize + sizes.horizon
   const inputs: Inputs = { ...windowInputs(sizes, batch, rows), progress: float32(1) }
   const itemAt = shuffledItems(rng.fold('order'), training.count)
@@ -144,8 +145,8 @@ function trainingRun({ network, options, sizes, training, validation, rng }: Run
       ),
     ...(validation && { validation: validationBatches(validation, batch, (indices) => feed(validation, indices, 1)) }),
   }
-  const validateEvery = validation === undefined ? undefined : Math.min(epoch, Math.max(1, Math.ceil(steps / 5)))
-  return { task, steps, validateEvery, learningRate: scheduleOf(options, steps, epoch), options }
+  const validateEvery = validation === undefined ? undefined : round
+  return { task, steps, validateEvery, learningRate: scheduleOf(options, steps, round), options }
 }
 
 /** Windows evenly from the first to the last one, in full batches. */
@@ -159,9 +160,9 @@ function validationBatches(
   return { batches, batchAt: (index) => feed(Array.from({ length: batch }, (_, i) => windowAt(index * batch + i))) }
 }
 
-function scheduleOf({ schedule, learningRate }: NeuralOptions, steps: number, epoch: number): Schedule {
+function scheduleOf({ schedule, learningRate }: NeuralOptions, steps: number, round: number): Schedule {
   if (schedule === 'cosine') return cosine({ peak: learningRate, steps })
-  return schedule === 'constant' ? constant(learningRate) : (step) => learningRate * 0.5 ** Math.floor(step / epoch)
+  return schedule === 'constant' ? constant(learningRate) : (step) => learningRate * 0.5 ** Math.floor(step / round)
 }
 
 /** The weights that were best on what was held out, or the last ones. */
