@@ -93,7 +93,7 @@ export const arms: Readonly<Record<string, Arm>> = {
     ...direct,
     columns: 'OT',
     model: 'spacetime',
-    options: { inputSize: 336, width: 64, state: 64 },
+    options: { inputSize: 336, width: 32, state: 32, maxSteps: 1000, epochs: 5 },
     tolerance: 0.08,
     published: [
       [0.054, 0.181],
