@@ -58,6 +58,8 @@ export function neuralEntries(defaults: Partial<NeuralDefaults>) {
     distribution: v.optional(v.picklist(['point', 'quantile', 'gaussian', 'student-t', 'negative-binomial']), 'point'),
     /** Of points. Default: squared. */
     loss: v.optional(v.picklist(['squared', 'absolute', 'huber'])),
+    /** What is learnt: all weights, or the last layer alone, of networks that were learnt before. */
+    learns: v.optional(v.picklist(['all', 'head']), 'all'),
     /** Share of a weight that is taken off per step, times the learning rate. */
     weightDecay: v.optional(v.pipe(v.number(), v.finite(), v.minValue(0)), 0),
   }
