@@ -27,3 +27,19 @@ export function pageFile(path: string): string {
   if (/\.html?$/i.test(path)) return path
   throw new InvalidArgumentError('Expected a name that ends in .html.')
 }
+
+/** Reads `lags=24` and adds it to those before: values are numbers, true, false or JSON, and else words. */
+export function methodOption(text: string, before: Readonly<Record<string, unknown>> = {}): Readonly<Record<string, unknown>> {
+  const [, name, value] = /^(\w+)=(.+)$/.exec(text) ?? []
+  if (name === undefined || value === undefined) throw new InvalidArgumentError('Expected name=value, such as lags=24.')
+  if (Object.hasOwn(before, name)) throw new InvalidArgumentError(`'${name}' is given twice.`)
+  return { ...before, [name]: optionValue(value) }
+}
+
+function optionValue(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown
+  } catch {
+    return text
+  }
+}

@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
-import { type Covariates, covariates, pageFile, pictureFile } from './forecast-flags.ts'
-import { wholeNumber } from './numbers.ts'
+import { type Covariates, covariates, methodOption, pageFile, pictureFile } from './forecast-flags.ts'
+import { seed, wholeNumber } from './numbers.ts'
 
 /** How a table is read. */
 export interface SeriesFlags {
@@ -18,6 +18,9 @@ export interface SeriesFlags {
 export interface ForecastFlags extends SeriesFlags {
   readonly horizon: number
   readonly model: string
+  /** The method's own. */
+  readonly option?: Readonly<Record<string, unknown>>
+  readonly seed?: number
   readonly season?: number
   readonly level: readonly number[]
   readonly windows: number
@@ -37,7 +40,7 @@ export function registerForecast(program: Command): void {
     .command('forecast')
     .summary('say what comes next in series of numbers')
     .description(
-      'Forecasts series from a table (CSV, TSV, JSON, JSON lines, Parquet), long or wide, with intervals. By default by the method that did best on the last windows, beside which the others are printed.',
+      'Forecasts series from a table (CSV, TSV, JSON, JSON lines, Parquet), long or wide, with intervals. By default by the method that did best on the last windows, beside which the others are printed; networks are trained where they are named.',
     )
     .argument('<table>', 'a file with a column of dates and one or several of numbers')
   addCommon(command)
@@ -54,7 +57,7 @@ export function registerBacktest(program: Command): void {
     .command('backtest')
     .summary('say how well methods would have forecast a series')
     .description(
-      'Forecasts from moments of the past, each knowing only what came before, and compares with what came: all methods, or one.',
+      'Forecasts from moments of the past, each knowing only what came before, and compares with what came: all methods that learn nothing in steps, or the one that is named, with those beside it where it does.',
     )
     .argument('<table>', 'a file with a column of dates and one or several of numbers')
   addCommon(command)
@@ -72,7 +75,13 @@ export function registerBacktest(program: Command): void {
 function addCommon(command: Command): Command {
   return command
     .requiredOption('--horizon <steps>', 'steps to forecast', wholeNumber(1, 100_000))
-    .option('--model <id>', 'a method, or best: the one with the least absolute error on the last windows', 'best')
+    .option(
+      '--model <id>',
+      'a method, or best: of those that learn nothing in steps, the one with the least absolute error on the last windows',
+      'best',
+    )
+    .option('--option <name=value...>', "the method's own options, such as lags=24 (see docs/forecasting.md)", methodOption)
+    .option('--seed <number>', 'of methods that learn in steps (default: 0)', seed)
     .option(
       '--season <steps>',
       'steps of a season; 1 for none (default: a day of hours, a week of days, a year of months)',
@@ -111,6 +120,7 @@ const forecastExamples = `
 Examples:
   nextx forecast sales.csv --horizon 24
   nextx forecast sales.csv --horizon 24 --model seasonal-naive --level 90 --out forecast.csv
+  nextx forecast sales.csv --horizon 24 --model itransformer --option inputSize=96 epochs=5
   nextx forecast sales.csv --horizon 24 --plot sales.png --report sales.html
   nextx forecast sales.csv --horizon 24 --target sold --covariates price:future visits:past region:static
   nextx forecast readings.parquet --horizon 96 --id sensor --target load --zone Europe/Berlin`

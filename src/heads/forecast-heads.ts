@@ -1,5 +1,6 @@
 import jstat from 'jstat'
 import { DataError, OptionError } from '../base/errors.ts'
+import { softplus } from '../nn/index.ts'
 import {
   abs,
   add,
@@ -17,7 +18,7 @@ import {
   subtract,
   type Tensor,
 } from '../tensor/index.ts'
-import { logGamma, softplus, softplusOfOne } from './smooth.ts'
+import { logGamma, softplusOfOne } from './smooth.ts'
 
 /** How the values to come are distributed, each apart, given what a network says of it. */
 export interface ForecastHead {

@@ -15,8 +15,6 @@ import {
   where,
 } from '../tensor/index.ts'
 
-export { softplus }
-
 /** log σ(x). */
 export function logSigmoid(x: Tensor): Tensor {
   return negate(softplus(negate(x)))

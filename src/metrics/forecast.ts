@@ -1,3 +1,4 @@
+import jstat from 'jstat'
 import { DataError, MismatchError, OptionError } from '../base/errors.ts'
 
 type Numbers = ArrayLike<number>
@@ -74,6 +75,16 @@ export function quantileScore(actual: Numbers, forecasts: ReadonlyMap<number, Nu
   return (2 * losses.reduce((sum, loss) => sum + loss, 0)) / losses.length
 }
 
+/**
+ * Mean over quantiles of twice the sum of pinball losses, over Σ|y|: the quantile score in shares of what came, for series of different sizes. Infinite
+ * where all y are 0.
+ */
+export function weightedQuantileLoss(actual: Numbers, forecasts: ReadonlyMap<number, Numbers>): number {
+  let total = 0
+  for (let i = 0; i < actual.length; i++) total += Math.abs(actual[i]!)
+  return (quantileScore(actual, forecasts) * actual.length) / total
+}
+
 export interface Interval {
   readonly lower: Numbers
   readonly upper: Numbers
@@ -86,6 +97,20 @@ export function coverage(actual: Numbers, { lower, upper }: Interval): number {
   let inside = 0
   for (let i = 0; i < actual.length; i++) if (actual[i]! >= lower[i]! && actual[i]! <= upper[i]!) inside++
   return inside / actual.length
+}
+
+/**
+ * Where the share of a binomial variable lies that was found `inside` times out of `count`, with 95 % confidence: Clopper & Pearson 1934. Counts as
+ * independent what is not where windows overlap or errors last, so that it is then narrower than it should be. Throws OptionError unless both are
+ * counts and `inside` is at most `count`.
+ */
+export function binomialInterval(inside: number, count: number): readonly [number, number] {
+  if (!(Number.isSafeInteger(inside) && Number.isSafeInteger(count) && inside >= 0 && count > 0 && inside <= count))
+    throw new OptionError(`${inside} of ${count}`, { expected: 'counts, the first not above the second' })
+  return [
+    inside === 0 ? 0 : jstat.beta.inv(0.025, inside, count - inside + 1),
+    inside === count ? 1 : jstat.beta.inv(0.975, inside + 1, count - inside),
+  ]
 }
 
 /**

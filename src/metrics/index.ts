@@ -10,6 +10,7 @@ export {
 } from './classify.ts'
 export { peakSignalToNoise, type SignalToNoise, type StructuralSimilarity, structuralSimilarity } from './fidelity.ts'
 export {
+  binomialInterval,
   coverage,
   type Interval,
   type PointMetrics,
@@ -18,6 +19,7 @@ export {
   quantileScore,
   scaledIntervalScore,
   seasonalScale,
+  weightedQuantileLoss,
 } from './forecast.ts'
 export {
   type Features,

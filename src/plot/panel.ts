@@ -63,6 +63,7 @@ export function panelMark(
     ],
     data: [
       ...bands.map(data('band')),
+      ...bands.map((rows) => rows.filter(isAlone(rows))).map(data('bars')),
       ...lines.map(data('line')),
       ...lines.map((rows) => rows.filter(isAlone(rows))).map(data('dots')),
     ],
@@ -70,7 +71,7 @@ export function panelMark(
     axes: axesOf(ticks.values, `time from ${stampText(from, calendar)} to ${stampText(to, calendar)}`, height),
     marks: [
       ...titleMarks(panel, width),
-      ...panel.bands.map(bandMark),
+      ...panel.bands.flatMap(bandMarks),
       ...borderMarks(panel, height),
       ...panel.lines.flatMap(lineMarks),
     ],
@@ -85,7 +86,7 @@ function isDrawn({ low, high }: Row): boolean {
   return Number.isFinite(low) && Number.isFinite(high)
 }
 
-/** A value between two that are missing, which a line cannot show. */
+/** A value between two that are missing, which neither a line nor a band can show. */
 function isAlone(rows: readonly Row[]): (row: Row, index: number) => boolean {
   const drawn = (index: number) => rows[index] !== undefined && isDrawn(rows[index])
   return (_, index) => drawn(index) && !drawn(index - 1) && !drawn(index + 1)
@@ -124,19 +125,26 @@ function axesOf(values: readonly number[], description: string, height: number):
 
 const defined = { signal: 'isFinite(datum.low) && isFinite(datum.high)' }
 
-function bandMark({ colour }: Band, index: number): Mark {
+function bandMarks({ colour }: Band, index: number): Mark[] {
   const x = { scale: 'x', field: 'stamp' }
   const [y, y2] = [
     { scale: 'y', field: 'low' },
     { scale: 'y', field: 'high' },
   ]
-  return {
-    type: 'area',
-    name: `band${index}`,
-    from: { data: `bandRows${index}` },
-    // The stroke shows a band of a single stamp.
-    encode: { enter: { x, y, y2, defined, fill: { value: colour }, stroke: { value: colour }, strokeWidth: { value: 1 } } },
-  }
+  return [
+    {
+      type: 'area',
+      name: `band${index}`,
+      from: { data: `bandRows${index}` },
+      encode: { enter: { x, y, y2, defined, fill: { value: colour } } },
+    },
+    {
+      type: 'rule',
+      name: `bars${index}`,
+      from: { data: `barsRows${index}` },
+      encode: { enter: { x, y, y2, stroke: { value: colour }, strokeWidth: { value: 8 } } },
+    },
+  ]
 }
 
 function lineMarks({ colour, width = 1.5 }: Line, index: number): Mark[] {

@@ -86,7 +86,7 @@ export function apartTable(backtest: Backtest, by: EvaluateBy, summary: string):
 }
 
 function metricNames(levels: readonly number[]): string[] {
-  return ['MAE', 'RMSE', 'sMAPE', 'MASE', ...levels.map((level) => `in ${level} %`)]
+  return ['MAE', 'RMSE', 'sMAPE', 'MASE', 'CRPS', ...levels.map((level) => `in ${level} %`)]
 }
 
 function metricCells(row: EvaluationRow, levels: readonly number[]): string[] {
@@ -95,6 +95,7 @@ function metricCells(row: EvaluationRow, levels: readonly number[]): string[] {
     digits(row.rmse),
     `${decimals(row.smape, 1)} %`,
     row.mase === undefined ? '-' : decimals(row.mase, 2),
+    row.crps === undefined ? '-' : digits(row.crps),
     ...levels.map((level) => (row.coverage[level] === undefined ? '-' : `${Math.round(100 * row.coverage[level])} %`)),
   ]
 }

@@ -1,4 +1,4 @@
-import { probit } from 'simple-statistics'
+import jstat from 'jstat'
 import * as v from 'valibot'
 import { OptionError } from '../base/errors.ts'
 import { type SeriesFrame, withoutLast } from '../data/index.ts'
@@ -64,5 +64,5 @@ function widthOf(errors: readonly number[], level: number): number {
   const rank = Math.ceil(((errors.length + 1) * level) / 100)
   if (rank <= errors.length) return errors[rank - 1]!
   const deviation = Math.sqrt(errors.reduce((sum, error) => sum + error ** 2, 0) / errors.length)
-  return deviation * probit(0.5 + level / 200)
+  return deviation * jstat.normal.inv(0.5 + level / 200, 0, 1)
 }

@@ -32,6 +32,8 @@ export interface BacktestWindow extends SeriesForecast {
   /** From 0, the oldest first. */
   readonly window: number
   readonly actual: Float64Array
+  /** Evenly from 0.05 to 0.95 but for the median, each `[horizon]`; empty without intervals. */
+  readonly quantiles: ReadonlyMap<number, Float64Array>
   /** Mean difference of values a season apart before the window; undefined where there is none, or the history repeats itself. */
   readonly scale: number | undefined
 }
@@ -121,20 +123,33 @@ interface Judging {
 async function judged(
   forecaster: Forecaster,
   frame: SeriesFrame,
-  { horizon, left, first, season, signal, ...asked }: Judging,
+  { horizon, left, first, season, signal, levels: wanted }: Judging,
 ): Promise<Backtest> {
-  const levels = asked.levels !== undefined && forecaster.hasIntervals ? asked.levels : forecaster.defaultLevels
+  const levels = wanted !== undefined && forecaster.hasIntervals ? wanted : forecaster.defaultLevels
   const histories = left.map((count) => cut(frame, count))
-  const forecasts = await forecaster.forecastEach(histories, { horizon, levels, ...(signal && { signal }) })
+  const asked = levels.length === 0 ? [] : [...new Set([...levels, ...evenLevels])]
+  const forecasts = await forecaster.forecastEach(histories, { horizon, levels: asked, ...(signal && { signal }) })
   const windows = forecasts.flatMap(({ series }, window) =>
     series.map((each, i): BacktestWindow => {
       const { values } = frame.series[i]!
       const begin = values.length - left[window]!
       const scale = scaleOf(values.subarray(0, begin), season ?? seasonOf(frame.frequency))
-      return { ...each, window: first + window, actual: values.slice(begin, begin + horizon), scale }
+      const intervals = new Map([...each.intervals].filter(([level]) => levels.includes(level)))
+      const actual = values.slice(begin, begin + horizon)
+      return { ...each, intervals, quantiles: quantilesOf(each.intervals), window: first + window, actual, scale }
     }),
   )
   return { model: forecaster.model, levels, windows }
+}
+
+/** In percent; their ends are quantiles 0.05 apart. */
+const evenLevels = [10, 20, 30, 40, 50, 60, 70, 80, 90]
+
+function quantilesOf(intervals: SeriesForecast['intervals']): ReadonlyMap<number, Float64Array> {
+  const even = [...intervals].filter(([level]) => evenLevels.includes(level))
+  return new Map(
+    even.flatMap(([level, { lower, upper }]) => [[(100 - level) / 200, lower] as const, [(100 + level) / 200, upper] as const]),
+  )
 }
 
 function scaleOf(history: Float64Array, season: number): number | undefined {

@@ -1,4 +1,11 @@
-import { coverage, pointMetrics, scaledIntervalScore } from '../metrics/index.ts'
+import {
+  binomialInterval,
+  coverage,
+  pointMetrics,
+  quantileScore,
+  scaledIntervalScore,
+  weightedQuantileLoss,
+} from '../metrics/index.ts'
 import type { Backtest, BacktestWindow } from './cross-validate.ts'
 
 /** What rows of an evaluation stand for. */
@@ -17,8 +24,17 @@ export interface EvaluationRow {
   readonly mase: number | undefined
   /** By level in percent: the share of values inside. */
   readonly coverage: Readonly<Record<number, number>>
+  /** By level: where the share would lie with many more values, with 95 % confidence (Clopper & Pearson); narrower than it should be where windows overlap. */
+  readonly coverageInterval: Readonly<Record<number, readonly [number, number]>>
   /** Mean scaled interval score of the widest level. */
   readonly msis: number | undefined
+  /**
+   * Continuous ranked probability score, as twice the mean pinball loss over the quantiles 0.05, 0.10, … 0.95 but for the median; undefined without
+   * intervals. Of a forecast without any spread it would be mae.
+   */
+  readonly crps: number | undefined
+  /** crps times the values, over the sum of their sizes. */
+  readonly wql: number | undefined
 }
 
 /** Metrics of a backtest, for all of it or apart by series, step of the horizon or window. */
@@ -60,6 +76,8 @@ function rowOf(key: string, slices: readonly Slice[], levels: readonly number[])
     lower: joined(({ intervals }) => intervals.get(level)!.lower),
     upper: joined(({ intervals }) => intervals.get(level)!.upper),
   })
+  const { crps, wql } = quantileScores(actual, slices)
+  const shares = known.map((level) => [level, coverage(actual, interval(level))] as const)
   return {
     key,
     values: actual.length,
@@ -72,9 +90,24 @@ function rowOf(key: string, slices: readonly Slice[], levels: readonly number[])
         ? undefined
         : pointMetrics(window.actual.subarray(from, to), window.mean.subarray(from, to)).mae / window.scale,
     ),
-    coverage: Object.fromEntries(known.map((level) => [level, coverage(actual, interval(level))])),
+    coverage: Object.fromEntries(shares),
+    coverageInterval: Object.fromEntries(
+      shares.map(([level, share]) => [level, binomialInterval(Math.round(share * actual.length), actual.length)]),
+    ),
+    crps,
+    wql,
     msis: known.length === 0 ? undefined : meanOf(slices, (slice) => intervalScore(slice, Math.max(...known))),
   }
+}
+
+function quantileScores(actual: readonly number[], slices: readonly Slice[]) {
+  const shares = [...slices[0]!.window.quantiles.keys()]
+  const known = shares.filter((share) => slices.every(({ window }) => window.quantiles.has(share)))
+  if (known.length === 0) return { crps: undefined, wql: undefined }
+  const quantiles = new Map(
+    known.map((share) => [share, slices.flatMap(({ window, from, to }) => [...window.quantiles.get(share)!.subarray(from, to)])]),
+  )
+  return { crps: quantileScore(actual, quantiles), wql: weightedQuantileLoss(actual, quantiles) }
 }
 
 function intervalScore({ window, from, to }: Slice, level: number): number | undefined {

@@ -33,6 +33,8 @@ export interface FitForecasterOptions {
   readonly seed?: number
   /** Where methods that learn in steps run. Default: one that is opened for it. */
   readonly device?: Device
+  /** Of methods that learn in steps: a fitted one of the same sizes, whose weights learning starts from. Default: random ones. */
+  readonly start?: Forecaster
   /** After each step of methods that learn in steps. */
   readonly onProgress?: (progress: FitProgress) => void
   readonly signal?: AbortSignal
@@ -46,6 +48,7 @@ const fitSchema = v.strictObject({
   calibrationWindows: v.optional(wholeNumber(0)),
   seed: v.optional(wholeNumber(0)),
   device: v.optional(v.looseObject({ run: callable })),
+  start: v.optional(v.custom<Forecaster>((value) => value instanceof Forecaster, 'expected a forecaster')),
   onProgress: v.optional(callable),
   signal: v.optional(v.instance(AbortSignal)),
 })
@@ -106,12 +109,26 @@ export async function fitForecaster(frame: SeriesFrame, options: FitForecasterOp
   const { model, horizon, season = seasonOf(frame.frequency), seed = 0, device, onProgress, signal } = options
   const system = await loadForecaster(model)
   const own = system.readOptions(options.options ?? {})
-  const request: FitRequest = { horizon, season, seed, device, onProgress, signal }
+  if (!system.learnsInSteps) refuseSteps(options)
+  const request: FitRequest = { horizon, season, seed, device, onProgress, signal, start: startOf(options) }
   checkFrame(frame, system, own, request)
   const windows = options.calibrationWindows ?? defaultWindows(frame, system.minimumLength(own, request), horizon)
   const fitted = await system.fit(frame, own, request)
   const calibration = await calibrated(frame, { system, options: own, request, fitted }, windows)
   return new Forecaster({ system, options: own, request, frame, fitted, calibration })
+}
+
+/** Throws OptionError on what does nothing for methods that learn at once. */
+function refuseSteps({ model, start, seed }: FitForecasterOptions): void {
+  const useless = Object.entries({ start, seed }).find(([, value]) => value !== undefined)
+  if (useless !== undefined) throw new OptionError(`${useless[0]} does nothing for '${model}'`, { fix: 'leave it out' })
+}
+
+function startOf({ model, start }: FitForecasterOptions): unknown {
+  if (start === undefined) return undefined
+  if (start.model !== model)
+    throw new MismatchError(`a '${model}' that starts from a '${start.model}'`, { expected: 'one of its kind' })
+  return start.toJSON().state
 }
 
 async function calibrated(frame: SeriesFrame, parts: Omit<Parts, 'frame' | 'calibration'>, windows: number) {

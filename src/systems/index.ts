@@ -23,7 +23,7 @@ export {
   restoreForecaster,
   type SeriesForecast,
 } from './forecaster.ts'
-export { forecasterIds, loadForecaster } from './forecaster-registry.ts'
+export { type ForecasterCost, forecasterCost, forecasterIds, loadForecaster } from './forecaster-registry.ts'
 export type {
   FitProgress,
   FitRequest,

@@ -1,19 +1,23 @@
 import { readdirSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
+import { createRng } from '../../src/base/rng.ts'
 import { crossValidate, evaluate, fitForecaster, forecasterIds } from '../../src/systems/index.ts'
 import { type ContractCase, forecasterContract, seasonalFrame } from './forecaster-contract.ts'
 
 /** Small networks and few steps; every network once as it is, and some in other ways. */
-const small = { width: 8, heads: 2, layers: 1, inputSize: 24, epochs: 2 }
+const small = { width: 8, heads: 2, layers: 1, inputSize: 24, epochs: 2, minSteps: 0 }
 
 const smallOptions: Readonly<Record<string, readonly object[]>> = {
-  arnet: [{ epochs: 2 }, { epochs: 2, hidden: [4], sparsity: 0.5, distribution: 'gaussian', steps: 4 }],
+  arnet: [
+    { epochs: 2, minSteps: 0 },
+    { epochs: 2, minSteps: 0, hidden: [4], sparsity: 0.5, distribution: 'gaussian', steps: 4 },
+  ],
   ets: [{}, { intervals: 'model' }],
   gateformer: [{ ...small, hidden: 8, patch: 8, stride: 4 }],
   autoformer: [{ ...small, average: 5, distribution: 'quantile' }],
   informer: [{ ...small, variates: 'apart' }],
-  gpht: [{ width: 8, heads: 2, layers: 1, stages: [2, 1], token: 4, inputSize: 24, epochs: 2 }],
-  spacetime: [{ width: 4, state: 6, inputSize: 24, epochs: 2 }],
+  gpht: [{ width: 8, heads: 2, layers: 1, stages: [2, 1], token: 4, inputSize: 24, epochs: 2, minSteps: 0 }],
+  spacetime: [{ width: 4, state: 6, inputSize: 24, epochs: 2, minSteps: 0 }],
   smamba: [small],
   itransformer: [small, { ...small, variates: 'apart', distribution: 'quantile' }],
 }
@@ -91,6 +95,36 @@ describe('backtests', () => {
       expect(values).toBe(all!.values)
       expect(rows.reduce((sum, row) => sum + row.mse * row.values, 0) / values).toBeCloseTo(all!.mse, 9)
     }
+  })
+
+  it('CRPS is that of the quantiles, in closed form for a spread that is known', async () => {
+    // Of normal errors, 2·pinball at the quantiles of N(0, 1) tends to the CRPS: 0.5642 at its mean over y, of N(0, 1) itself.
+    const noise = new Float32Array(8000)
+    createRng(11).fillNormal(noise)
+    const frame = seasonalFrame(1)
+    const series = [{ ...frame.series[0]!, values: Float64Array.from(noise) }]
+    const backtest = await crossValidate(
+      { ...frame, series },
+      {
+        model: 'ets',
+        options: { intervals: 'model', trend: 'none', season: 'none' },
+        horizon: 5,
+        windows: 400,
+        season: 1,
+        refit: false,
+      },
+    )
+    const [all] = evaluate(backtest)
+    expect(all!.crps).toBeGreaterThan(0.5)
+    expect(all!.crps).toBeLessThan(0.62)
+    expect(all!.wql! / all!.crps!).toBeCloseTo(
+      2000 / backtest.windows.reduce((sum, { actual }) => sum + actual.reduce((a, b) => a + Math.abs(b), 0), 0),
+      9,
+    )
+    const [low, high] = all!.coverageInterval[80]!
+    expect(low).toBeLessThan(0.8)
+    expect(high).toBeGreaterThan(0.8)
+    expect(evaluate(await crossValidate(frame, { model: 'drift', horizon: 3, levels: [] }))[0]).toMatchObject({ crps: undefined })
   })
 
   it('intervals hold about what they say of independent noise', async () => {

@@ -8,7 +8,8 @@ import { interruptible } from '../exit.ts'
 import type { ForecastFlags } from '../forecast.ts'
 import { note, writeJson, writeLines } from '../terminal.ts'
 import { checkDrawing, writePlot, writeReport } from './drawings.ts'
-import { errorTable, number, numberTable, readTable, type Tried, tryMethods, withoutUndefined } from './series.ts'
+import { errorTable, number, numberTable, readTable, withoutUndefined } from './series.ts'
+import { type Tried, tryMethods, withProgress } from './try-methods.ts'
 
 /** `nextx forecast`. */
 export async function forecastAction(path: string, flags: ForecastFlags): Promise<void> {
@@ -16,11 +17,13 @@ export async function forecastAction(path: string, flags: ForecastFlags): Promis
     await checkDrawing(flags)
     const read = await readTable(path, flags)
     for (const series of read.frame.series) checkFuture(series, read.frame, flags.horizon)
-    const { tried, passedOver } = await tryMethods(read, flags, signal)
+    const { tried, chosen, passedOver } = await tryMethods(read, flags, signal)
     for (const line of errorTable(tried, flags.level)) note(line)
-    const { model, backtest } = tried[0]!
-    const { horizon, season } = flags
-    await using forecaster = await fitForecaster(read.frame, { model, horizon, ...withoutUndefined({ season }), signal })
+    const { model, backtest } = chosen
+    const { horizon, season, seed, option: options } = flags
+    await using forecaster = await withProgress(model, (progress) =>
+      fitForecaster(read.frame, { model, horizon, ...withoutUndefined({ season, seed, options }), ...progress, signal }),
+    )
     const forecast = await forecaster.forecast({ levels: flags.level, signal })
     const rows = rowsOf(forecast, flags.level)
     if (flags.out !== undefined) {

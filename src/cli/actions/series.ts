@@ -1,9 +1,9 @@
-import { NextxError } from '../../base/errors.ts'
 import { frequencyText, type ReadSeries, readSeries, stampAt, stampText } from '../../data/index.ts'
-import { type Backtest, crossValidate, type EvaluationRow, evaluate, forecasterIds } from '../../systems/index.ts'
-import type { BacktestFlags, ForecastFlags, SeriesFlags } from '../forecast.ts'
+import type { EvaluationRow } from '../../systems/index.ts'
+import type { SeriesFlags } from '../forecast.ts'
 import { decimals, table, thousands } from '../format.ts'
 import { note } from '../terminal.ts'
+import type { Tried } from './try-methods.ts'
 
 /** Reads a table as the flags say, and tells what was found in it. */
 export async function readTable(path: string, flags: SeriesFlags): Promise<ReadSeries> {
@@ -35,61 +35,17 @@ function described({ frame, report }: ReadSeries): string[] {
   ]
 }
 
-/** A method that was tried on past windows. */
-export interface Tried {
-  readonly model: string
-  readonly rows: readonly EvaluationRow[]
-  readonly backtest: Backtest
-}
-
-/** Methods that were tried, the one with the least absolute error first, and those that were not. */
-export interface Trial {
-  readonly tried: readonly Tried[]
-  readonly passedOver: readonly { readonly model: string; readonly reason: string }[]
-}
-
-/** Methods on the last windows; those that cannot use the data are named on stderr. */
-export async function tryMethods(
-  { frame }: ReadSeries,
-  flags: ForecastFlags & Partial<BacktestFlags>,
-  signal: AbortSignal,
-): Promise<Trial> {
-  const { model, horizon, windows, step, season, level, by = 'all' } = flags
-  const tried: (Tried & { readonly error: number })[] = []
-  const passedOver: { readonly model: string; readonly reason: string }[] = []
-  let failure: unknown
-  for (const id of model === 'best' ? forecasterIds : [model]) {
-    try {
-      const backtest = await crossValidate(frame, {
-        model: id,
-        horizon,
-        windows,
-        levels: level,
-        ...withoutUndefined({ season, step }),
-        signal,
-      })
-      tried.push({ model: id, rows: evaluate(backtest, { by }), backtest, error: evaluate(backtest)[0]!.mae })
-    } catch (error) {
-      if (model !== 'best' || !(error instanceof NextxError)) throw error
-      failure = error
-      passedOver.push({ model: id, reason: error.message })
-      note(`${id}: ${error.message}`)
-    }
-  }
-  if (tried.length === 0) throw failure
-  return { tried: tried.sort((a, b) => a.error - b.error), passedOver }
-}
-
 /** Lines of a table of errors. */
 export function errorTable(tried: readonly Tried[], levels: readonly number[]): string[] {
   const several = tried.some(({ rows }) => rows.length > 1)
-  const head = ['', ...(several ? ['of'] : []), 'MAE', 'RMSE', 'sMAPE', 'MASE', ...levels.map((level) => `in ${level} %`)]
+  const head = ['', ...(several ? ['of'] : []), 'MAE', 'RMSE', 'sMAPE', 'MASE', 'CRPS', ...levels.map((level) => `in ${level} %`)]
   const cells = (row: EvaluationRow) => [
     ...(several ? [row.key] : []),
     number(row.mae),
     number(row.rmse),
     `${decimals(row.smape, 1)} %`,
     row.mase === undefined ? '-' : decimals(row.mase, 2),
+    row.crps === undefined ? '-' : number(row.crps),
     ...levels.map((level) => (row.coverage[level] === undefined ? '-' : `${decimals(100 * row.coverage[level], 0)} %`)),
   ]
   return numberTable([head, ...tried.flatMap(({ model, rows }) => rows.map((row) => [model, ...cells(row)]))])

@@ -3,12 +3,12 @@ import { DataError, OptionError } from '../../base/errors.ts'
 import { createRng, type Rng } from '../../base/rng.ts'
 import { firstRow, shuffledItems } from '../../data/batches.ts'
 import { calendarFeatureNames, type SeriesFrame, withoutLast } from '../../data/index.ts'
-import { disposeModule, initialize, namedVariables, readVariables } from '../../nn/index.ts'
+import { checkFit, disposeModule, freeze, initialize, namedVariables, readVariables, writeVariables } from '../../nn/index.ts'
 import { openDevice } from '../../platform/index.ts'
 import { float32, type Inputs } from '../../tensor/index.ts'
 import { adamw, constant, cosine, type FitEvent, fit, type Schedule, type TrainingTask } from '../../train/index.ts'
 import type { FitRequest, FittedForecaster } from '../forecaster-system.ts'
-import { fittedNetwork, storedWeights } from './fitted-network.ts'
+import { fittedNetwork, readWeights, storedWeights } from './fitted-network.ts'
 import { type NeuralDefinition, type NeuralSystemOptions, seesTogether, windowOf } from './neural-definition.ts'
 import { headOf, type NeuralOptions } from './neural-options.ts'
 import { type Samples, samplesOf } from './samples.ts'
@@ -46,6 +46,7 @@ export async function fitNetwork<Own>(
   const network = definition.network(options, sizes)
   const rng = createRng(request.seed)
   await initialize(network, rng.fold('weights'))
+  await started(network, options, request)
   const training = samplesOf(sources, sizes, { to: heldOut })
   const validation = heldOut === 0 ? undefined : samplesOf(sources, sizes, { from: heldOut, to: 0 })
   const device = request.device ?? (await openDevice())
@@ -61,6 +62,21 @@ export async function fitNetwork<Own>(
     if (own) await device[Symbol.asyncDispose]()
     throw error
   }
+}
+
+/** Puts what was learnt before in the place of random weights, and keeps what is not to be learnt. Throws MismatchError when it does not fit. */
+async function started(network: SeriesNetwork, { learns }: NeuralOptions, { start }: FitRequest): Promise<void> {
+  if (start === undefined) {
+    if (learns === 'all') return
+    throw new OptionError("learns: 'head' without anything learnt before", { fix: 'give a fitted forecaster as start' })
+  }
+  const weights = readWeights((start as { readonly weights: Parameters<typeof readWeights>[0] }).weights)
+  const variables = namedVariables(network)
+  checkFit(variables, weights, 'what it starts from')
+  await writeVariables(variables, weights)
+  if (learns === 'all') return
+  if (network.isHead === undefined) throw new OptionError("learns: 'head' of a network without one", { expected: "'all'" })
+  freeze(network, (name) => !network.isHead!(name))
 }
 
 /** Last values that judge when to stop. */
@@ -123,7 +139,8 @@ interface Run {
 function trainingRun({ network, options, sizes, training, validation, rng }: RunParts): Run {
   const batch = Math.min(options.batch, training.count, ...(validation === undefined ? [] : [validation.count]))
   const epoch = Math.ceil(training.count / batch)
-  const steps = Math.min(options.maxSteps, options.epochs * epoch)
+  const steps = Math.min(options.maxSteps, Math.max(options.epochs * epoch, options.minSteps))
+  const round = Math.ceil(steps / options.epochs)
   const rows = sizes.inputSize + sizes.horizon
   const inputs: Inputs = { ...windowInputs(sizes, batch, rows), progress: float32(1) }
   const itemAt = shuffledItems(rng.fold('order'), training.count)
@@ -144,8 +161,8 @@ function trainingRun({ network, options, sizes, training, validation, rng }: Run
       ),
     ...(validation && { validation: validationBatches(validation, batch, (indices) => feed(validation, indices, 1)) }),
   }
-  const validateEvery = validation === undefined ? undefined : Math.min(epoch, Math.max(1, Math.ceil(steps / 5)))
-  return { task, steps, validateEvery, learningRate: scheduleOf(options, steps, epoch), options }
+  const validateEvery = validation === undefined ? undefined : round
+  return { task, steps, validateEvery, learningRate: scheduleOf(options, steps, round), options }
 }
 
 /** Windows evenly from the first to the last one, in full batches. */
@@ -159,9 +176,9 @@ function validationBatches(
   return { batches, batchAt: (index) => feed(Array.from({ length: batch }, (_, i) => windowAt(index * batch + i))) }
 }
 
-function scheduleOf({ schedule, learningRate }: NeuralOptions, steps: number, epoch: number): Schedule {
+function scheduleOf({ schedule, learningRate }: NeuralOptions, steps: number, round: number): Schedule {
   if (schedule === 'cosine') return cosine({ peak: learningRate, steps })
-  return schedule === 'constant' ? constant(learningRate) : (step) => learningRate * 0.5 ** Math.floor(step / epoch)
+  return schedule === 'constant' ? constant(learningRate) : (step) => learningRate * 0.5 ** Math.floor(step / round)
 }
 
 /** The weights that were best on what was held out, or the last ones. */

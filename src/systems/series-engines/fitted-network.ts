@@ -47,6 +47,11 @@ export function storedWeights(tensors: ReadonlyMap<string, HostTensor>): State['
   )
 }
 
+/** Weights from text. Throws FormatError on anything else. */
+export function readWeights(stored: State['weights']): Map<string, HostTensor> {
+  return new Map(Object.entries(stored).map(([name, each]) => [name, tensorOf(name, each)]))
+}
+
 function textOf(values: Float32Array): string {
   const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
   let text = ''
@@ -78,7 +83,7 @@ interface Parts<Own> extends State {
 /** A network with what it has learnt. Throws MismatchError when the weights do not fit it. */
 export function fittedNetwork<Own>(parts: Parts<Own>, opened?: Opened): FittedForecaster {
   const { definition, options, sizes } = parts
-  const weights = new Map(Object.entries(parts.weights).map(([name, stored]) => [name, tensorOf(name, stored)]))
+  const weights = readWeights(parts.weights)
   const network = definition.network(options, sizes)
   checkFit(namedVariables(network), weights, 'the state')
   const device = lazyDevice(opened ?? (parts.request.device && { device: parts.request.device, own: false }))

@@ -118,7 +118,7 @@ export default neuralForecaster(
     id: 'arnet',
     source:
       'Triebe, Laptev & Rajagopal 2019, AR-Net: A simple Auto-Regressive Neural Network for time-series; Triebe et al. 2021 (NeuralProphet)',
-    defaults: { learningRate: 1e-3, epochs: 20, schedule: 'cosine', normalization: 'last' },
+    defaults: { learningRate: 1e-3, epochs: 20, minSteps: 2000, schedule: 'cosine', normalization: 'last' },
     variates: 'apart',
     uses: { past: true, future: true, static: true, calendar: false },
     reach: 'rolled',

@@ -107,5 +107,5 @@ function initialOf(values: Float64Array, { model, weights }: Learnt): SmoothingS
   const possible = smoothingModels(values, model.period).some(
     ({ error, trend, season }) => error === model.error && trend === model.trend && season === model.season,
   )
-  return possible ? fitSmoothing(model, values, weights).initial : undefined
+  return possible ? fitSmoothing(model, values, { weights }).initial : undefined
 }

@@ -128,7 +128,7 @@ export default neuralForecaster(
   {
     id: 'gpht',
     source: 'Liu et al. 2024, Generative Pretrained Hierarchical Transformer for Time Series Forecasting',
-    defaults: { batch: 128, learningRate: 1e-3, normalization: 'standard' },
+    defaults: { batch: 128, learningRate: 1e-3, schedule: 'cosine', normalization: 'standard' },
     variates: 'apart',
     uses: { past: false, future: false, static: false, calendar: false },
     reach: 'rolled',

@@ -40,12 +40,23 @@ function parameterCount({ trend, season, period }: SmoothingModel): number {
 }
 
 /** The initial states of longer seasons are taken from the decomposition as they are. */
-const longestEstimatedSeason = 24
+const longestEstimatedSeason = 12
 
-/** The weights and initial states of a model under which a series is likeliest. With `weights`, only the initial states. */
-export function fitSmoothing(model: SmoothingModel, values: Float64Array, weights?: SmoothingWeights): FittedSmoothing {
+interface SearchOptions {
+  /** Known ones, so that only the initial states are looked for. */
+  readonly weights?: SmoothingWeights
+  /** Whether the season that a series begins with is taken from the decomposition as it is. */
+  readonly knownSeason?: boolean
+}
+
+/** The weights and initial states of a model under which a series is likeliest. */
+export function fitSmoothing(
+  model: SmoothingModel,
+  values: Float64Array,
+  { weights, knownSeason = model.period > longestEstimatedSeason }: SearchOptions = {},
+): FittedSmoothing {
   const heuristic = heuristicState(model, values)
-  const space = parameterSpace(model, heuristic, noiseOf(values), weights)
+  const space = parameterSpace(model, heuristic, { noise: noiseOf(values), weights, knownSeason })
   const floor = 1e-20 * values.reduce((sum, value) => sum + value ** 2, Number.MIN_VALUE * 1e30)
   const devianceAt = (at: Float64Array) => {
     const { squares, logs } = smooth(model, space.weights(at), space.initial(at), values)
@@ -54,7 +65,7 @@ export function fitSmoothing(model: SmoothingModel, values: Float64Array, weight
   }
   const starts = space.starts.map((at) => ({ at, value: devianceAt(at) }))
   const start = starts.reduce((a, b) => (b.value < a.value ? b : a))
-  const options = { steps: space.steps, evaluations: 300 * (space.steps.length + 2), tolerance: 1e-6 }
+  const options = { steps: space.steps, evaluations: 120 * (space.steps.length + 2), tolerance: 1e-6 }
   const { at, value } = space.steps.length === 0 ? start : nelderMead(devianceAt, start.at, options)
   return judged(model, values, { weights: space.weights(at), initial: space.initial(at), deviance: value })
 }
@@ -70,10 +81,24 @@ function judged(
   return { model, ...found, variance: squares / Math.max(1, length - count + 1), aicc }
 }
 
-/** The likeliest model by Akaike's corrected criterion; the simpler one where two are as good. Undefined where none is left. */
+/** Models that are looked at twice. */
+const finalists = 4
+
+/**
+ * The likeliest model by Akaike's corrected criterion; the simpler one where two are as good. The season that a series begins with is estimated only for
+ * models that are among the likeliest without. Undefined where no model is left.
+ */
 export function bestSmoothing(models: readonly SmoothingModel[], values: Float64Array): FittedSmoothing | undefined {
-  const fits = models.map((model) => fitSmoothing(model, values)).filter(({ aicc }) => Number.isFinite(aicc))
-  return fits.reduce<FittedSmoothing | undefined>((a, b) => (a !== undefined && b.aicc >= a.aicc - 1e-6 ? a : b), undefined)
+  const best = (fits: readonly FittedSmoothing[]) =>
+    fits.filter(({ aicc }) => Number.isFinite(aicc)).sort((a, b) => a.aicc - b.aicc)
+  const first = best(models.map((model) => fitSmoothing(model, values, { knownSeason: true }))).slice(0, finalists)
+  const final = first.map((fit) =>
+    fit.model.period > 1 && fit.model.period <= longestEstimatedSeason ? fitSmoothing(fit.model, values) : fit,
+  )
+  const [likeliest] = best(final)
+  return models
+    .map((model) => final.find((fit) => fit.model === model && fit.aicc <= likeliest!.aicc + 1e-6))
+    .find((fit) => fit !== undefined)
 }
 
 /** States that a search begins with: the season of a classical decomposition, and the line through the first values without it. */
@@ -110,10 +135,18 @@ interface ParameterSpace {
 const [leastShare, mostShare] = [1e-4, 0.9999]
 const [leastDamping, mostDamping] = [0.8, 0.98]
 
-function parameterSpace(model: SmoothingModel, heuristic: SmoothingState, noise: number, known?: SmoothingWeights): ParameterSpace {
+function parameterSpace(
+  model: SmoothingModel,
+  heuristic: SmoothingState,
+  {
+    noise,
+    weights: known,
+    knownSeason,
+  }: { readonly noise: number; readonly weights: SmoothingWeights | undefined; readonly knownSeason: boolean },
+): ParameterSpace {
   const [sloped, damped, seasonal] = [model.trend !== 'none', model.trend === 'damped', model.season !== 'none']
   const shares = known !== undefined ? [] : [[0.05, 0.3, 0.7], ...(sloped ? [[0.02, 0.3]] : []), ...(seasonal ? [[0.02, 0.3]] : [])]
-  const searched = seasonal && model.period <= longestEstimatedSeason ? model.period - 1 : 0
+  const searched = seasonal && !knownSeason ? model.period - 1 : 0
   const inSeason = model.season === 'multiplicative' ? 0.05 : 0.5
   const first = shares.length + (damped && known === undefined ? 1 : 0)
   const seasonFrom = first + (sloped ? 2 : 1)

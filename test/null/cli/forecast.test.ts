@@ -22,12 +22,12 @@ test('forecasts a table by the best of all methods, whose errors it prints', asy
   const { code, stdout, stderr } = await runCli(['forecast', quarters, '--horizon', '4', '--level', '80', '--out', out])
   expect(code).toBe(0)
   expect(stderr).toMatch(/^series 'y': 40 values, every quarter \(as the dates say\), 2010-01-01 to 2019-10-01\n/)
-  expect(stderr).toMatch(/\nridge +0/)
+  expect(stderr).toMatch(/\nets +0/)
   const lines = stdout.trimEnd().split('\n')
-  expect(lines[0]).toMatch(/^ds +ridge +lo-80 +hi-80$/)
+  expect(lines[0]).toMatch(/^ds +ets +lo-80 +hi-80$/)
   expect(lines[1]).toMatch(/^2020-01-01 +140/)
   const [head, first] = readFileSync(out, 'utf8').split('\n')
-  expect(head).toBe('unique_id,ds,ridge,lo-80,hi-80')
+  expect(head).toBe('unique_id,ds,ets,lo-80,hi-80')
   expect(Number(first!.split(',')[2])).toBeCloseTo(140, 1)
 })
 
@@ -40,6 +40,13 @@ test('prints JSON, of the method that is named', async () => {
     ['2020-01-01', 136],
     ['2020-04-01', 147],
   ])
+})
+
+test('an option that a method does not have is refused', async () => {
+  const args = ['backtest', quarters, '--horizon', '2', '--model', 'ridge', '--option']
+  expect((await runCli([...args, 'lag=8'])).stderr).toMatch(/error: ridge: lag/)
+  expect((await runCli([...args, 'lags=many'])).stderr).toMatch(/error: ridge: lags/)
+  expect((await runCli(['backtest', quarters, '--horizon', '2', '--option', 'lags=8'])).stderr).toMatch(/--option without --model/)
 })
 
 test('tells how well methods did, apart by step', async () => {
@@ -120,6 +127,8 @@ test.each([
   [['forecast', quarters, '--horizon', '0'], /whole number/],
   [['forecast', quarters, '--horizon', '2', '--level', '101'], /percents/],
   [['backtest', quarters, '--horizon', '2', '--fill', 'spline'], /Allowed choices/],
+  [['backtest', quarters, '--horizon', '2', '--option', 'lags'], /name=value/],
+  [['backtest', quarters, '--horizon', '2', '--option', 'lags=1', 'lags=2'], /twice/],
   [['forecast', quarters, '--horizon', '2', '--plot', 'out.pdf'], /ends in \.svg or \.png/],
   [['backtest', quarters, '--horizon', '2', '--report', 'out.svg'], /ends in \.html/],
   [['forecast', quarters, '--horizon', '2', '--covariates', 'price'], /name:past, name:future or name:static/],

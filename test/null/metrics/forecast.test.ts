@@ -2,12 +2,14 @@ import { probit } from 'simple-statistics'
 import { describe, expect, it } from 'vitest'
 import { createRng } from '../../../src/base/rng.ts'
 import {
+  binomialInterval,
   coverage,
   pinballLoss,
   pointMetrics,
   quantileScore,
   scaledIntervalScore,
   seasonalScale,
+  weightedQuantileLoss,
 } from '../../../src/metrics/index.ts'
 
 describe('errors of forecasts', () => {
@@ -52,6 +54,28 @@ describe('intervals and quantiles', () => {
 
   it('counts what lies inside, borders included', () => {
     expect(coverage([1, 2, 3, 4], { lower: [1, 0, 4, 4], upper: [2, 1, 5, 4] })).toBe(0.5)
+  })
+
+  it('the share of a count lies where R says', () => {
+    // R 4.2.2: binom.test(inside, count)$conf.int
+    const cases = [
+      [8, 10, 0.4439045377, 0.9747892737],
+      [0, 5, 0, 0.5218237501],
+      [5, 5, 0.4781762499, 1],
+      [950, 1000, 0.9346095121, 0.9626646024],
+    ] as const
+    for (const [inside, count, low, high] of cases) {
+      const [least, most] = binomialInterval(inside, count)
+      expect(least).toBeCloseTo(low, 8)
+      expect(most).toBeCloseTo(high, 8)
+    }
+    expect(() => binomialInterval(3, 2)).toThrow(/3 of 2/)
+  })
+
+  it('the weighted quantile loss of one quantile is 2·Σ pinball / Σ|y|', () => {
+    const forecasts = new Map([[0.9, [2, 2, 2]]])
+    // Pinball at 0.9: 0.1 · 1, 0.9 · 2, 0.1 · 4.
+    expect(weightedQuantileLoss([1, 4, -2], forecasts)).toBeCloseTo((2 * (0.1 + 1.8 + 0.4)) / 7, 12)
   })
 
   it('the interval score is the width, and more for what lies outside', () => {

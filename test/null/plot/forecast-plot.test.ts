@@ -151,6 +151,16 @@ test('a value between gaps is a dot, and a line stops where values are missing',
   expect([dots('dots0'), dots('dots1')]).toEqual([1, 1])
 })
 
+test('the interval of a single step is a bar from its lower to its upper bound', async () => {
+  const svg = await forecastPlot(frame, forecastOf([madeUp('a', 60, [300], { 80: 20 })]), { history: 60 })
+  const root = parseXml(svg)
+  const [bar] = [...byClass(root, 'bars0')[0]!.getElementsByTagName('line')]
+  const [, x, y] = /translate\(([-\d.]+),([-\d.]+)\)/.exec(bar!.getAttribute('transform')!)!
+  const toData = readAxes(root, newYear)
+  const ends = [0, Number(bar!.getAttribute('y2'))].map((down) => toData([Number(x), Number(y) + down])[1])
+  expect(ends.sort((a, b) => a - b).map((end) => Math.round(end))).toEqual([280, 340])
+})
+
 test('numbers as stamps are drawn as numbers', async () => {
   const frameOfSteps = frameOf({ a: values }, { frequency: { unit: 'step', every: 1 } })
   const series = frameOfSteps.series.map((each) => ({ ...each, start: 0 }))

@@ -49,9 +49,9 @@ test('tells what was read, how methods did, and what comes next', async () => {
   })
   const smape = (100 * (2 / 63 + 6 / 69)) / 2
   expect(tableAfter(root, 'Methods on past windows')).toEqual([
-    ['method', 'MAE', 'RMSE', 'sMAPE', 'MASE', 'in 80 %'],
-    ['oracle', '2.0000', Math.sqrt(5).toFixed(4), `${smape.toFixed(1)} %`, '1.00', '50 %'],
-    ['naive', '2.5000', Math.sqrt(6.5).toFixed(4), expect.stringMatching(/^8\.0 %$/), '1.25', '-'],
+    ['method', 'MAE', 'RMSE', 'sMAPE', 'MASE', 'CRPS', 'in 80 %'],
+    ['oracle', '2.0000', Math.sqrt(5).toFixed(4), `${smape.toFixed(1)} %`, '1.00', '-', '50 %'],
+    ['naive', '2.5000', Math.sqrt(6.5).toFixed(4), expect.stringMatching(/^8\.0 %$/), '1.25', '-', '-'],
   ])
   expect(
     tableAfter(root, 'by step of the horizon')

@@ -48,6 +48,12 @@ export function backtestOf(
   return {
     model: 'oracle',
     levels,
-    windows: windows.map((each, window) => ({ ...each, window, actual: Float64Array.from(actual), scale: 2 })),
+    windows: windows.map((each, window) => ({
+      ...each,
+      window,
+      actual: Float64Array.from(actual),
+      quantiles: new Map(),
+      scale: 2,
+    })),
   }
 }

@@ -1,0 +1,137 @@
+import { NextxError, OptionError } from '../../base/errors.ts'
+import type { ReadSeries, SeriesFrame } from '../../data/index.ts'
+import {
+  type Backtest,
+  crossValidate,
+  type EvaluationRow,
+  evaluate,
+  type FitForecasterOptions,
+  forecasterCost,
+  forecasterIds,
+} from '../../systems/index.ts'
+import type { BacktestFlags, ForecastFlags } from '../forecast.ts'
+import { duration, thousands } from '../format.ts'
+import { openBar } from '../progress.ts'
+import { note } from '../terminal.ts'
+import { withoutUndefined } from './series.ts'
+
+/** A method that was tried on past windows. */
+export interface Tried {
+  readonly model: string
+  readonly rows: readonly EvaluationRow[]
+  readonly backtest: Backtest
+  /** Mean absolute error over all windows. */
+  readonly error: number
+}
+
+/** Methods that were tried, the one with the least absolute error first, and those that were not. */
+export interface Trial {
+  readonly tried: readonly Tried[]
+  /** The one that was named, or the best one. */
+  readonly chosen: Tried
+  readonly passedOver: readonly { readonly model: string; readonly reason: string }[]
+}
+
+type TrialFlags = ForecastFlags & Partial<BacktestFlags>
+
+/**
+ * Methods on the last windows: the one that is named, with those that take no time beside it where it learns in steps; for "best", all but those. Those that
+ * cannot use the data are named on stderr.
+ */
+export async function tryMethods({ frame }: ReadSeries, flags: TrialFlags, signal: AbortSignal): Promise<Trial> {
+  const named = flags.model === 'best' ? undefined : flags.model
+  if (named === undefined && flags.option !== undefined)
+    throw new OptionError('--option without --model', { expected: 'the method whose options they are' })
+  const covariates = covariatesOf(frame)
+  if (named === undefined && covariates.length > 0)
+    throw new OptionError(`no method that is not trained can use ${covariates.join(', ')}`, {
+      expected: 'a method that can, such as --model arnet',
+    })
+  const tried: Tried[] = []
+  const passedOver: { readonly model: string; readonly reason: string }[] = []
+  let failure: unknown
+  const passOver = (model: string, reason: string) => {
+    passedOver.push({ model, reason })
+    note(`${model}: ${reason}`)
+  }
+  for (const id of candidates(named)) {
+    if (id !== named && takesLong(id, frame)) {
+      passOver(id, `passed over, for it takes long for so many values; --model ${id} tries it`)
+      continue
+    }
+    try {
+      tried.push(await tryMethod(id === named ? frame : withoutCovariates(frame), { ...flags, model: id }, id === named, signal))
+    } catch (error) {
+      if (id === named || !(error instanceof NextxError)) throw error
+      failure = error
+      passOver(id, error.message)
+    }
+  }
+  if (tried.length === 0) throw failure
+  tried.sort((a, b) => a.error - b.error)
+  return { tried, chosen: tried.find(({ model }) => model === named) ?? tried[0]!, passedOver }
+}
+
+/** The named one first, so that it fails before the others are tried. */
+function candidates(named: string | undefined): readonly string[] {
+  const untrained = forecasterIds.filter((id) => forecasterCost(id) !== 'training')
+  if (named === undefined) return untrained
+  return forecasterCost(named) === 'training' ? [named, ...untrained] : [named]
+}
+
+function covariatesOf({ series }: SeriesFrame): readonly string[] {
+  return [...new Set(series.flatMap(({ past, future, static: fixed }) => Object.keys({ ...past, ...future, ...fixed })))]
+}
+
+function withoutCovariates(frame: SeriesFrame): SeriesFrame {
+  return { ...frame, series: frame.series.map((series) => ({ ...series, past: {}, future: {}, static: {} })) }
+}
+
+/** Values over which searches take tens of seconds. Of longer series, methods look at about a thousand. */
+const manyValues = 5000
+
+function takesLong(id: string, { series }: SeriesFrame): boolean {
+  return forecasterCost(id) === 'search' && series.reduce((sum, { values }) => sum + Math.min(values.length, 1000), 0) > manyValues
+}
+
+async function tryMethod(frame: SeriesFrame, flags: TrialFlags, named: boolean, signal: AbortSignal): Promise<Tried> {
+  const { model, horizon, windows, step, season, level, by = 'all', option, seed } = flags
+  // What learns in steps learns once, from what comes before all windows.
+  const backtest = await withProgress(model, (progress) =>
+    crossValidate(frame, {
+      model,
+      horizon,
+      windows,
+      levels: level,
+      refit: forecasterCost(model) !== 'training',
+      ...withoutUndefined({ season, step, seed, options: named ? option : undefined }),
+      ...progress,
+      signal,
+    }),
+  )
+  return { model, rows: evaluate(backtest, { by }), backtest, error: evaluate(backtest)[0]!.mae }
+}
+
+/** Runs what may train: with a bar on a terminal, and a line at the end. */
+export async function withProgress<T>(
+  model: string,
+  run: (options: Pick<FitForecasterOptions, 'onProgress'>) => Promise<T>,
+): Promise<T> {
+  const bar = openBar(`training ${model}`, 'steps')
+  const begin = performance.now()
+  let trained = 0
+  try {
+    const result = await run({
+      onProgress({ step, steps, loss, validationLoss }) {
+        trained = step
+        const validation = validationLoss === undefined ? '' : `, of values held out ${validationLoss.toPrecision(4)}`
+        bar.show(step, steps, `loss ${loss.toPrecision(4)}${validation}`)
+      },
+    })
+    bar.close()
+    if (trained > 0) note(`${model}: ${thousands(trained)} steps of training in ${duration((performance.now() - begin) / 1000)}`)
+    return result
+  } finally {
+    bar.close()
+  }
+}
