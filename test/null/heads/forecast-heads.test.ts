@@ -46,7 +46,12 @@ describe('points', () => {
     ['huber', (error: number) => (Math.abs(error) <= 1 ? error ** 2 / 2 : Math.abs(error) - 0.5)],
   ] as const)('%s', (loss, formula) => {
     const head = pointHead(loss)
-    expectNear(losses(head, [0.7], targets), targets.map((value) => formula(0.7 - value)), loss, 1e-12)
+    expectNear(
+      losses(head, [0.7], targets),
+      targets.map((value) => formula(0.7 - value)),
+      loss,
+      1e-12,
+    )
     expect([head.probabilistic, head.mean(Float64Array.of(3))]).toEqual([false, 3])
     expect(() => head.quantile(Float64Array.of(3), 0.5)).toThrow(OptionError)
   })
@@ -58,7 +63,12 @@ describe('gaussian', () => {
   it('has the loss of the density, which sums to 1', () => {
     const [mean, deviation] = [0.7, 1.3]
     const density = (x: number) => Math.exp(-((x - mean) ** 2) / (2 * deviation ** 2)) / (deviation * Math.sqrt(2 * Math.PI))
-    expectNear(losses(head, [mean, deviation], targets), targets.map((x) => -Math.log(density(x))), 'loss', 1e-10)
+    expectNear(
+      losses(head, [mean, deviation], targets),
+      targets.map((x) => -Math.log(density(x))),
+      'loss',
+      1e-10,
+    )
     const points = Array.from({ length: 401 }, (_, i) => -10 + i / 20)
     expect(losses(head, [mean, deviation], points).reduce((sum, each) => sum + Math.exp(-each) / 20, 0)).toBeCloseTo(1, 6)
   })
@@ -81,7 +91,15 @@ describe('gaussian', () => {
   })
 
   it('begins with the window’s deviation, and never has none', () => {
-    const [first, least] = parametersOf(head, [[0, 0], [0.5, -200]], 10, 4)
+    const [first, least] = parametersOf(
+      head,
+      [
+        [0, 0],
+        [0.5, -200],
+      ],
+      10,
+      4,
+    )
     expect([...first!]).toEqual([10, expect.closeTo(4, 1)])
     expect(least![0]).toBeCloseTo(12, 9)
     expect(least![1]).toBeGreaterThan(1e-3)
@@ -106,7 +124,10 @@ describe("Student's t", () => {
     // With 3 and 5 degrees: 6√3/(π(3 + t²)²) and 8/(3π√5·(1 + t²/5)³).
     const of3 = (t: number) => (6 * Math.sqrt(3)) / (Math.PI * (3 + t * t) ** 2)
     const of5 = (t: number) => 8 / (3 * Math.PI * Math.sqrt(5) * (1 + t ** 2 / 5) ** 3)
-    for (const [freedom, density] of [[3, of3], [5, of5]] as const) {
+    for (const [freedom, density] of [
+      [3, of3],
+      [5, of5],
+    ] as const) {
       const [location, scale] = [0.7, 1.3]
       const expected = targets.map((x) => -Math.log(density((x - location) / scale) / scale))
       expectNear(losses(head, [location, scale, freedom], targets), expected, `${freedom} degrees`, 1e-7)
@@ -127,7 +148,12 @@ describe("Student's t", () => {
   })
 
   it('has more than two degrees, whatever a network says', () => {
-    for (const parameters of parametersOf(head, [[0, 0, -50], [0, 0, 0], [0, 0, 50]])) expect(parameters[2]).toBeGreaterThanOrEqual(2)
+    for (const parameters of parametersOf(head, [
+      [0, 0, -50],
+      [0, 0, 0],
+      [0, 0, 50],
+    ]))
+      expect(parameters[2]).toBeGreaterThanOrEqual(2)
   })
 })
 
@@ -155,14 +181,22 @@ const countCases = [
 describe('negative binomial', () => {
   const head = negativeBinomialHead()
 
-  it.each(countCases.slice(0, 4))('has the loss of its probabilities, which sum to 1: mean %d, dispersion %d', (rate, dispersion) => {
-    const probabilities = countProbabilities(rate, dispersion, 4000)
-    expect(probabilities.reduce((sum, each) => sum + each, 0)).toBeCloseTo(1, 6)
-    expect(probabilities.reduce((sum, each, k) => sum + each * k, 0)).toBeCloseTo(rate, 3)
-    const counts = [0, 1, 2, 3, 10, 35, 60]
-    const got = losses(head, [rate, dispersion], counts)
-    expectNear(got, counts.map((k) => -Math.log(probabilities[k]!)), 'loss', 1e-5)
-  })
+  it.each(countCases.slice(0, 4))(
+    'has the loss of its probabilities, which sum to 1: mean %d, dispersion %d',
+    (rate, dispersion) => {
+      const probabilities = countProbabilities(rate, dispersion, 4000)
+      expect(probabilities.reduce((sum, each) => sum + each, 0)).toBeCloseTo(1, 6)
+      expect(probabilities.reduce((sum, each, k) => sum + each * k, 0)).toBeCloseTo(rate, 3)
+      const counts = [0, 1, 2, 3, 10, 35, 60]
+      const got = losses(head, [rate, dispersion], counts)
+      expectNear(
+        got,
+        counts.map((k) => -Math.log(probabilities[k]!)),
+        'loss',
+        1e-5,
+      )
+    },
+  )
 
   it.each(countCases)('has the quantiles of summed probabilities: mean %d, dispersion %d', (rate, dispersion) => {
     const probabilities = countProbabilities(rate, dispersion, Math.ceil(rate * (1 + 40 * Math.sqrt(dispersion)) + 100))
@@ -190,7 +224,11 @@ describe('negative binomial', () => {
   })
 
   it('says positive means and dispersions, whatever a network says', () => {
-    for (const [rate, dispersion] of parametersOf(head, [[-80, -80], [0, 0], [80, 80]])) {
+    for (const [rate, dispersion] of parametersOf(head, [
+      [-80, -80],
+      [0, 0],
+      [80, 80],
+    ])) {
       expect(rate).toBeGreaterThan(0)
       expect(dispersion).toBeGreaterThan(0)
     }
@@ -204,9 +242,7 @@ describe('quantiles', () => {
   it('are judged by the pinball loss, the median first', () => {
     const said = [0.3, -1, 2.5]
     const pinball = (share: number, guess: number, value: number) => (value - guess) * (share - Number(value < guess))
-    const expected = targets.map(
-      (value) => [0.5, 0.1, 0.9].reduce((sum, share, i) => sum + pinball(share, said[i]!, value), 0) / 3,
-    )
+    const expected = targets.map((value) => [0.5, 0.1, 0.9].reduce((sum, share, i) => sum + pinball(share, said[i]!, value), 0) / 3)
     expectNear(losses(head, said, targets), expected, 'loss', 1e-12)
   })
 

@@ -133,13 +133,14 @@ describe('months, quarters, years and steps', () => {
     const ends: Frequency = { unit: 'month', every: 1, monthEnd: true }
     expect(featuresOf(ends, 'UTC', day(2023, 11, 30), 5).map(({ month }) => month)).toEqual([11, 12, 1, 2, 3])
     expect(featuresOf(every('month'), 'UTC', day(1969, 11, 1), 3).map(({ month }) => month)).toEqual([11, 12, 1])
-    expect(featuresOf({ unit: 'quarter', every: 1, monthEnd: true }, 'UTC', day(2023, 9, 30), 3).map(({ month }) => month)).toEqual([
-      9, 12, 3,
-    ])
+    expect(featuresOf({ unit: 'quarter', every: 1, monthEnd: true }, 'UTC', day(2023, 9, 30), 3).map(({ month }) => month)).toEqual(
+      [9, 12, 3],
+    )
   })
 
   it('years and steps have none', () => {
-    for (const unit of ['year', 'step'] as const) expect(calendarFeatures({ frequency: every(unit), zone: 'UTC' }, 0, 0, 9).length).toBe(0)
+    for (const unit of ['year', 'step'] as const)
+      expect(calendarFeatures({ frequency: every(unit), zone: 'UTC' }, 0, 0, 9).length).toBe(0)
   })
 
   it('counts from any step on', () => {
