@@ -94,8 +94,6 @@ export interface ForecasterSystem<Options = unknown> {
   readonly id: string
   /** Where the method is described. */
   readonly source: string
-  /** Whether it learns in steps, for seconds to minutes, with progress, and from what another of its kind has learnt; otherwise at once. */
-  readonly learnsInSteps: boolean
   /** What it can use and give with these options. */
   capabilities(options: Options): ForecastCapabilities
   /** The options in parsed JSON, defaults filled in. Throws OptionError on what is unknown or out of range. */

@@ -4,7 +4,7 @@ import { callable, checkOptions, wholeNumber } from '../base/options.ts'
 import { type Frequency, type Series, type SeriesFrame, seasonOf, stampAfter, stampText } from '../data/index.ts'
 import type { Device } from '../platform/index.ts'
 import { type Calibration, calibrationSchema, intervalsFrom, residuals } from './conformal.ts'
-import { loadForecaster } from './forecaster-registry.ts'
+import { forecasterCost, loadForecaster } from './forecaster-registry.ts'
 import type {
   FitProgress,
   FitRequest,
@@ -109,7 +109,7 @@ export async function fitForecaster(frame: SeriesFrame, options: FitForecasterOp
   const { model, horizon, season = seasonOf(frame.frequency), seed = 0, device, onProgress, signal } = options
   const system = await loadForecaster(model)
   const own = system.readOptions(options.options ?? {})
-  if (!system.learnsInSteps) refuseSteps(options)
+  if (forecasterCost(model) !== 'training') refuseSteps(options)
   const request: FitRequest = { horizon, season, seed, device, onProgress, signal, start: startOf(options) }
   checkFrame(frame, system, own, request)
   const windows = options.calibrationWindows ?? defaultWindows(frame, system.minimumLength(own, request), horizon)

@@ -23,7 +23,6 @@ export function neuralForecaster<const Entries extends v.ObjectEntries>(
   }) as unknown as v.GenericSchema<unknown, Options>
   return {
     kind: 'forecaster',
-    learnsInSteps: true,
     id: definition.id,
     source: definition.source,
     capabilities: (options) => ({

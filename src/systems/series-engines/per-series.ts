@@ -45,7 +45,6 @@ export function perSeries<Options extends CommonOptions, Learnt>(method: PerSeri
   const state = v.record(v.string(), method.learnt)
   return {
     kind: 'forecaster',
-    learnsInSteps: false,
     id: method.id,
     source: method.source,
     capabilities: ({ intervals }) => ({ ...ownValuesOnly, anyHorizon: true, probabilistic: intervals === 'model' }),

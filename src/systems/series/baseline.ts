@@ -35,7 +35,6 @@ export function baseline({ id, source, minimumLength, continued }: Baseline): Fo
   })
   return {
     kind: 'forecaster',
-    learnsInSteps: false,
     id,
     source,
     capabilities: () => ({ ...ownValuesOnly, anyHorizon: true }),

@@ -29,7 +29,6 @@ type State = v.InferOutput<typeof stateSchema>
  */
 const ridge: ForecasterSystem<RidgeOptions> = {
   kind: 'forecaster',
-  learnsInSteps: false,
   id: 'ridge',
   source:
     'Hoerl & Kennard 1970; as a baseline of long-horizon forecasting, Toner & Darlow 2024, An Analysis of Linear Time Series Forecasting Models',
