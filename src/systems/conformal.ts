@@ -2,29 +2,43 @@ import jstat from 'jstat'
 import * as v from 'valibot'
 import { OptionError } from '../base/errors.ts'
 import { type SeriesFrame, withoutLast } from '../data/index.ts'
+import { askForecaster } from './ask-forecaster.ts'
 import type { FitRequest, FittedForecaster } from './forecaster-system.ts'
 
-const distances = v.array(v.array(v.pipe(v.number(), v.finite(), v.minValue(0))))
+const ascending = (errors: number[]) => errors.every((error, i) => i === 0 || errors[i - 1]! <= error)
+const stepErrors = v.pipe(v.array(v.pipe(v.number(), v.finite(), v.minValue(0))), v.minLength(1), v.check(ascending))
+const distances = v.pipe(v.array(stepErrors), v.minLength(1))
 
 export const calibrationSchema = v.record(v.string(), distances)
 
 /** By series and step: how far forecasts of past windows were off, ascending. */
 export type Calibration = v.InferOutput<typeof calibrationSchema>
 
+/** What comes before the last windows of each series. */
+export function beforeWindows(frame: SeriesFrame, horizon: number, windows: number): SeriesFrame {
+  return cut(frame, horizon + windows - 1)
+}
+
+function cut(frame: SeriesFrame, count: number): SeriesFrame {
+  return { ...frame, series: frame.series.map((series) => withoutLast(series, count)) }
+}
+
 /**
- * How far a method was off on the last windows of each series, of which it has learnt nothing: it is fitted to what comes before all of them, unless what
- * is fitted already has held them out. Split conformal prediction; Vovk et al. 2005, for each step of the horizon (Stankevičiūtė et al. 2021).
+ * How far a method was off on the last windows of each series, of which it has learnt nothing. Split conformal prediction; Vovk et al. 2005, for each step of the horizon (Stankevičiūtė et al. 2021).
  */
 export async function residuals(
   frame: SeriesFrame,
-  fitTo: (frame: SeriesFrame) => Promise<FittedForecaster>,
+  fitted: FittedForecaster,
   { horizon, signal }: FitRequest,
   windows: number,
 ): Promise<Calibration> {
-  const cut = (count: number): SeriesFrame => ({ ...frame, series: frame.series.map((series) => withoutLast(series, count)) })
-  const fitted = await fitTo(cut(horizon + windows - 1))
   const left = Array.from({ length: windows }, (_, window) => horizon + windows - 1 - window)
-  const predictions = await fitted.predict({ histories: left.map(cut), horizon, quantiles: [], signal })
+  const predictions = await askForecaster(fitted, {
+    histories: left.map((count) => cut(frame, count)),
+    horizon,
+    quantiles: [],
+    signal,
+  })
   const errorsOf = (index: number, step: number) =>
     left
       .map((count, window) => {
@@ -45,7 +59,7 @@ interface Asked {
 
 /**
  * The mean plus and minus the ⌈(n + 1)·level⌉-th smallest of n past errors of the same step; steps beyond those calibrated take the last one. Where n is too
- * small for the level, errors count as normal ones around 0. Throws OptionError without calibration and for a series it does not know.
+ * small for the level, errors count as normal ones around 0, and the largest one at least. Throws OptionError without calibration and for a series it does not know.
  */
 export function intervalsFrom(calibration: Calibration | undefined, { id, mean, level }: Asked) {
   const steps = calibration !== undefined && Object.hasOwn(calibration, id) ? calibration[id] : undefined
@@ -64,5 +78,5 @@ function widthOf(errors: readonly number[], level: number): number {
   const rank = Math.ceil(((errors.length + 1) * level) / 100)
   if (rank <= errors.length) return errors[rank - 1]!
   const deviation = Math.sqrt(errors.reduce((sum, error) => sum + error ** 2, 0) / errors.length)
-  return deviation * jstat.normal.inv(0.5 + level / 200, 0, 1)
+  return Math.max(errors.at(-1)!, deviation * jstat.normal.inv(0.5 + level / 200, 0, 1))
 }

@@ -58,8 +58,8 @@ export interface FittedForecaster {
   predict(request: PredictRequest): Promise<readonly (readonly Prediction[])[]>
   /** All that was learnt, as JSON. */
   state(): unknown
-  /** Of linear methods, for a series: its scale decides the constant. */
-  coefficients?(id: string): LagCoefficients
+  /** Of linear methods, for a series (default: the first one learnt from): its scale decides the constant. */
+  coefficients?(id?: string): LagCoefficients
   /** Frees what it holds on the device. */
   dispose?(): Promise<void>
 }

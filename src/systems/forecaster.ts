@@ -3,7 +3,8 @@ import { DataError, FormatError, MismatchError, OptionError } from '../base/erro
 import { callable, checkOptions, wholeNumber } from '../base/options.ts'
 import { type Frequency, type Series, type SeriesFrame, seasonOf, stampAfter, stampText } from '../data/index.ts'
 import type { Device } from '../platform/index.ts'
-import { type Calibration, calibrationSchema, intervalsFrom, residuals } from './conformal.ts'
+import { askForecaster } from './ask-forecaster.ts'
+import { beforeWindows, type Calibration, calibrationSchema, intervalsFrom, residuals } from './conformal.ts'
 import { forecasterCost, loadForecaster } from './forecaster-registry.ts'
 import type {
   FitProgress,
@@ -112,10 +113,14 @@ export async function fitForecaster(frame: SeriesFrame, options: FitForecasterOp
   if (forecasterCost(model) !== 'training') refuseSteps(options)
   const request: FitRequest = { horizon, season, seed, device, onProgress, signal, start: startOf(options) }
   checkFrame(frame, system, own, request)
-  const windows = options.calibrationWindows ?? defaultWindows(frame, system.minimumLength(own, request), horizon)
   const fitted = await system.fit(frame, own, request)
-  const calibration = await calibrated(frame, { system, options: own, request, fitted }, windows)
-  return new Forecaster({ system, options: own, request, frame, fitted, calibration })
+  try {
+    const calibration = await calibrated(frame, { system, options: own, request, fitted }, options.calibrationWindows)
+    return new Forecaster({ system, options: own, request, frame, fitted, calibration })
+  } catch (error) {
+    await fitted.dispose?.()
+    throw error
+  }
 }
 
 /** Throws OptionError on what does nothing for methods that learn at once. */
@@ -131,45 +136,83 @@ function startOf({ model, start }: FitForecasterOptions): unknown {
   return start.toJSON().state
 }
 
-async function calibrated(frame: SeriesFrame, parts: Omit<Parts, 'frame' | 'calibration'>, windows: number) {
+/** By what is fitted where it has held out the windows, and otherwise by another one, fitted to what comes before them. */
+async function calibrated(frame: SeriesFrame, parts: Omit<Parts, 'frame' | 'calibration'>, wanted: number | undefined) {
   const { system, options, request, fitted } = parts
-  if (system.capabilities(options).probabilistic || windows === 0) return undefined
-  const heldOut = (fitted.heldOut ?? 0) >= request.horizon + windows - 1
-  const fitTo = (part: SeriesFrame) => (heldOut ? Promise.resolve(fitted) : system.fit(part, options, request))
-  return residuals(frame, fitTo, request, windows)
+  const { horizon } = request
+  if (system.capabilities(options).probabilistic) return undefined
+  const spare = (fitted.heldOut ?? 0) - horizon + 1
+  const windows = wanted ?? defaultWindows(frame, system.minimumLength(options, request), horizon, spare)
+  if (windows === 0) return undefined
+  if (windows <= spare) return residuals(frame, fitted, request, windows)
+  const before = beforeWindows(frame, horizon, windows)
+  checkLengths(before, system, options, request, 'fewer calibrationWindows')
+  const other = await system.fit(before, options, request)
+  try {
+    return await residuals(frame, other, request, windows)
+  } finally {
+    await other.dispose?.()
+  }
 }
 
-/** Up to 40, of which the shortest series keeps half to learn from. */
-function defaultWindows({ series }: SeriesFrame, least: number, horizon: number): number {
+/** Up to 40, of which the shortest series keeps half to learn from, or which were held out. */
+function defaultWindows({ series }: SeriesFrame, least: number, horizon: number, heldOut: number): number {
   const shortest = Math.min(...series.map(({ values }) => values.length))
   const spare = Math.min(Math.floor(shortest / 2), shortest - least) - horizon + 1
-  return Math.max(0, Math.min(40, spare))
+  return Math.max(0, Math.min(40, Math.max(spare, heldOut)))
 }
 
 /** Throws DataError on what a method cannot use. */
 export function checkFrame(frame: SeriesFrame, system: ForecasterSystem, options: unknown, request: FitRequest): void {
-  const { id } = system
-  const capabilities = system.capabilities(options)
+  checkLengths(frame, system, options, request, 'a shorter horizon or season, or another model')
+  checkSeries(frame, system, options)
+}
+
+function checkLengths({ series }: SeriesFrame, system: ForecasterSystem, options: unknown, request: FitRequest, fix: string): void {
   const least = system.minimumLength(options, request)
-  if (frame.series.length === 0) throw new DataError('no series', { expected: 'at least one' })
+  const short = series.find(({ values }) => values.length < least)
+  if (short !== undefined)
+    throw new DataError(`series '${short.id}' has ${short.values.length} values`, {
+      expected: `at least ${least} for '${system.id}' with a horizon of ${request.horizon} and a season of ${request.season}`,
+      fix,
+    })
+}
+
+/** Names that objects have without being asked, so that tables by name cannot hold them. */
+const reservedNames = ['__proto__', 'constructor', 'prototype']
+
+/** Of what a method is fitted to, and of what it goes on from. */
+function checkSeries(frame: SeriesFrame, system: ForecasterSystem, options: unknown): void {
+  const capabilities = system.capabilities(options)
+  if (frame.series.length === 0) throw new DataError('no series', { expected: 'at least one', fix: 'give a history' })
+  const seen = new Set<string>()
   for (const series of frame.series) {
-    if (series.values.length < least)
-      throw new DataError(`series '${series.id}' has ${series.values.length} values`, {
-        expected: `at least ${least} for '${id}' with a horizon of ${request.horizon} and a season of ${request.season}`,
-        fix: 'a shorter horizon or season, or another model',
-      })
-    if (!capabilities.missing && series.values.some(Number.isNaN))
-      throw new DataError(`series '${series.id}' has gaps, which '${id}' cannot use`, {
-        fix: "fill them: fill: 'forward', 'linear' or 'zero'",
-      })
+    checkNames(series)
+    if (seen.has(series.id)) throw new DataError(`two series are named '${series.id}'`, { expected: 'a name for each' })
+    seen.add(series.id)
+    checkValues(series, system.id, capabilities.missing)
     for (const kind of ['past', 'future', 'static'] as const) {
       const names = Object.keys(series[kind])
       if (!capabilities[kind] && names.length > 0)
-        throw new DataError(`'${id}' cannot use ${kind} covariates: ${names.join(', ')}`, {
+        throw new DataError(`'${system.id}' cannot use ${kind} covariates: ${names.join(', ')}`, {
           fix: 'leave them out, or take another model',
         })
     }
   }
+}
+
+function checkNames({ id, past, future, static: constants }: Series): void {
+  const bad = [id, ...[past, future, constants].flatMap(Object.keys)].find((name) => reservedNames.includes(name))
+  if (bad !== undefined) throw new DataError(`a series or covariate is named '${bad}'`, { expected: 'another name' })
+}
+
+function checkValues({ id, values }: Series, model: string, missing: boolean): void {
+  const bad = values.findIndex((value) => !Number.isFinite(value) && !(missing && Number.isNaN(value)))
+  if (bad < 0) return
+  if (!Number.isNaN(values[bad])) throw new DataError(`value ${bad + 1} of series '${id}' is infinite`, { expected: 'numbers' })
+  throw new DataError(`series '${id}' has gaps, which '${model}' cannot use`, {
+    fix: "fill them: fill: 'forward', 'linear' or 'zero'",
+  })
 }
 
 interface Parts {
@@ -213,7 +256,7 @@ export class Forecaster {
 
   /**
    * What is to come after each series' last value. Throws OptionError on a horizon that the method was not fitted for and on levels that its calibration cannot
-   * tell, MismatchError on a history of another frequency.
+   * tell, MismatchError on a history of another frequency, DataError on histories that it cannot use, NonFiniteError where it says what is no number.
    */
   async forecast(options: ForecastOptions = {}): Promise<Forecast> {
     checkOptions(forecastSchema, options, 'forecast')
@@ -230,17 +273,19 @@ export class Forecaster {
     for (const history of histories) this.#check(horizon, history)
     const quantiles = probabilistic ? levels.flatMap((level) => [0.5 - level / 200, 0.5 + level / 200]) : []
     const paths = options.paths === undefined ? undefined : { count: options.paths, seed: options.seed ?? 0 }
-    const predictions = await fitted.predict({ histories, horizon, quantiles, paths, signal })
+    const predictions = await askForecaster(fitted, { histories, horizon, quantiles, paths, signal })
     return histories.map((history, i) => this.#assembled(history, predictions[i]!, horizon, levels))
   }
 
   /**
    * Weights of the lags, of linear methods, for a series (default: the first one that it was fitted to). Throws OptionError where there are none.
    */
-  coefficients(series = this.#parts.frame.series[0]?.id ?? ''): LagCoefficients {
+  coefficients(series?: string): LagCoefficients {
     const found = this.#parts.fitted.coefficients?.(series)
     if (found === undefined)
-      throw new OptionError(`'${this.model}' has no coefficients`, { expected: 'a linear method: ridge, arnet' })
+      throw new OptionError(`'${this.model}' has no coefficients`, {
+        expected: 'a linear method: ridge, or arnet without hidden layers and counts',
+      })
     return found
   }
 
@@ -309,6 +354,7 @@ export class Forecaster {
       })
     if (history.frequency.unit !== frame.frequency.unit || history.frequency.every !== frame.frequency.every)
       throw new MismatchError('a history of another frequency', { expected: 'the one it was fitted with' })
+    checkSeries(history, system, this.#parts.options)
     for (const series of history.series) {
       if (series.values.length < fitted.minimumLength)
         throw new DataError(`series '${series.id}' has ${series.values.length} values`, {
@@ -337,7 +383,7 @@ const fileSchema = v.strictObject({
   format: v.literal('nextx forecaster'),
   model: v.string(),
   options: v.unknown(),
-  horizon: wholeNumber(1),
+  horizon: wholeNumber(1, 100_000),
   season: wholeNumber(1),
   seed: wholeNumber(0),
   frequency: v.strictObject({ unit: v.string(), every: wholeNumber(1), monthEnd: v.optional(v.literal(true)) }),
