@@ -110,7 +110,6 @@ export async function fitForecaster(frame: SeriesFrame, options: FitForecasterOp
   const { model, horizon, season = seasonOf(frame.frequency), seed = 0, device, onProgress, signal } = options
   const system = await loadForecaster(model)
   const own = system.readOptions(options.options ?? {})
-  if (forecasterCost(model) !== 'training') refuseSteps(options)
   const request: FitRequest = { horizon, season, seed, device, onProgress, signal, start: startOf(options) }
   checkFrame(frame, system, own, request)
   const fitted = await system.fit(frame, own, request)
@@ -123,14 +122,9 @@ export async function fitForecaster(frame: SeriesFrame, options: FitForecasterOp
   }
 }
 
-/** Throws OptionError on what does nothing for methods that learn at once. */
-function refuseSteps({ model, start, seed }: FitForecasterOptions): void {
-  const useless = Object.entries({ start, seed }).find(([, value]) => value !== undefined)
-  if (useless !== undefined) throw new OptionError(`${useless[0]} does nothing for '${model}'`, { fix: 'leave it out' })
-}
-
 function startOf({ model, start }: FitForecasterOptions): unknown {
   if (start === undefined) return undefined
+  if (forecasterCost(model) !== 'training') throw new OptionError(`start does nothing for '${model}'`, { fix: 'leave it out' })
   if (start.model !== model)
     throw new MismatchError(`a '${model}' that starts from a '${start.model}'`, { expected: 'one of its kind' })
   return start.toJSON().state
