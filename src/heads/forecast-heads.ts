@@ -29,6 +29,8 @@ export interface ForecastHead {
   readonly locations: number
   /** Whether it says more than a location. */
   readonly probabilistic: boolean
+  /** Whether the mean is the very first output, in the unit of the values: weights and parts of that are weights and parts of the mean. */
+  readonly linear: boolean
   /** Parameters of the distribution from what a network says `[…, output]`, whose unit is a window's `deviation` from its `mean` (each `[…, 1]`). */
   parameters(output: Tensor, mean: Tensor, deviation: Tensor): Tensor
   /** Mean loss of parameters `[…, output]` against values `[…]`. */
@@ -62,6 +64,7 @@ export function pointHead(loss: PointLoss = 'squared'): ForecastHead {
     outputs: 1,
     locations: 1,
     probabilistic: false,
+    linear: true,
     parameters: (output, center, deviation) => add(multiply(output, deviation), center),
     loss: (parameters, target) => mean(ofError[loss](subtract(column(parameters, 0), target))),
     unscaled: shifted,
@@ -81,7 +84,10 @@ function huber(error: Tensor): Tensor {
 
 const usualShares = [0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975]
 
-/** Quantiles of given shares, learnt by the pinball loss; what lies between is on the line between neighbours. Koenker & Bassett 1978; Wen et al. 2017. */
+/**
+ * Quantiles of given shares, learnt by the pinball loss; what lies between is on the line between neighbours, and none crosses its neighbour on the median's
+ * side. Koenker & Bassett 1978; Wen et al. 2017.
+ */
 export function quantileHead(shares: readonly number[] = usualShares): ForecastHead {
   const sorted = [...shares].sort((a, b) => a - b)
   if (!sorted.includes(0.5) || sorted[0]! <= 0 || sorted.at(-1)! >= 1)
@@ -92,6 +98,7 @@ export function quantileHead(shares: readonly number[] = usualShares): ForecastH
     outputs: sorted.length,
     locations: sorted.length,
     probabilistic: true,
+    linear: true,
     parameters: (output, center, deviation) => add(multiply(output, deviation), center),
     loss(parameters, target) {
       const losses = order.map((share, i) => {
@@ -104,12 +111,20 @@ export function quantileHead(shares: readonly number[] = usualShares): ForecastH
       )
     },
     unscaled: shifted,
-    mean: (parameters) => Float64Array.from(parameters).sort()[sorted.indexOf(0.5)]!,
-    quantile: (parameters, share) => between(sorted, Float64Array.from(parameters).sort(), share),
+    mean: ([median]) => median!,
+    quantile: (parameters, share) => between(sorted, uncrossed(parameters, sorted.indexOf(0.5)), share),
   }
 }
 
-function between(shares: readonly number[], values: Float64Array, share: number): number {
+/** Values of a median, which comes first, and of the other quantiles, ascending, as ascending values: the median stays as it is. */
+function uncrossed([median, ...others]: Float64Array, middle: number): readonly number[] {
+  const values = [...others.slice(0, middle), median!, ...others.slice(middle)]
+  for (let i = middle - 1; i >= 0; i--) values[i] = Math.min(values[i]!, values[i + 1]!)
+  for (let i = middle + 1; i < values.length; i++) values[i] = Math.max(values[i]!, values[i - 1]!)
+  return values
+}
+
+function between(shares: readonly number[], values: readonly number[], share: number): number {
   const [least, most] = [shares[0]!, shares.at(-1)!]
   if (share < least - 1e-9 || share > most + 1e-9)
     throw new OptionError(`the quantile ${share} of a head that has learnt ${least} to ${most}`, {
@@ -121,8 +136,8 @@ function between(shares: readonly number[], values: Float64Array, share: number)
     shares.findIndex((each) => each >= share - 1e-9),
   )
   const [a, b] = [shares[above - 1]!, shares[above]!]
-  const part = (share - a) / (b - a)
-  return values[above - 1]! * (1 - part) + values[above]! * part
+  const left = (b - share) / (b - a)
+  return values[above]! + left * (values[above - 1]! - values[above]!)
 }
 
 /** Scales are at least this share of a window's deviation: a series that stands still has no finite likelihood. */
@@ -142,6 +157,7 @@ export function gaussianHead(): ForecastHead {
     outputs: 2,
     locations: 1,
     probabilistic: true,
+    linear: true,
     parameters: (output, center, deviation) => concat(placed(output, center, deviation), -1),
     loss(parameters, target) {
       const [location, scale] = [column(parameters, 0), column(parameters, 1)]
@@ -161,6 +177,7 @@ export function studentHead(): ForecastHead {
     outputs: 3,
     locations: 1,
     probabilistic: true,
+    linear: true,
     parameters(output, center, deviation) {
       const freedom = add(softplus(add(slice(output, -1, 2, 3), 3)), 2)
       return concat([...placed(output, center, deviation), freedom], -1)
@@ -192,6 +209,7 @@ export function negativeBinomialHead(): ForecastHead {
     outputs: 2,
     locations: 1,
     probabilistic: true,
+    linear: false,
     parameters(output, center, deviation) {
       const rate = add(softplus(add(multiply(slice(output, -1, 0, 1), deviation), center)), 1e-4)
       return concat([rate, add(softplus(slice(output, -1, 1, 2)), 1e-3)], -1)

@@ -14,8 +14,9 @@ import { headOf, type NeuralOptions } from './neural-options.ts'
 import { type Samples, samplesOf } from './samples.ts'
 import { scalingOf } from './scaling.ts'
 import type { SeriesNetwork, SeriesSizes } from './series-network.ts'
-import { type WindowSource, windowSources } from './sources.ts'
+import { windowSources } from './sources.ts'
 import { traceLoss, windowInputs } from './window-program.ts'
+import { checkReach, sizesOf } from './window-sizes.ts'
 
 /** Most windows that judge when to stop. */
 const mostValidationWindows = 4096
@@ -28,21 +29,19 @@ export async function fitNetwork<Own>(
   request: FitRequest,
 ): Promise<FittedForecaster> {
   const { inputSize, block } = windowOf(definition, options, request)
+  const ids = frame.series.map(({ id }) => id)
   const heldOut = heldOutOf(frame, options, inputSize + block, block)
   const scaler = options.scaler ?? (options.distribution === 'negative-binomial' ? 'none' : 'standard')
   const scaling = scalingOf({ ...frame, series: frame.series.map((series) => withoutLast(series, heldOut)) }, scaler)
   const together = seesTogether(definition, options)
   const { calendar } = definition.uses
-  const sources = windowSources(frame, { together, calendar, scaling, scaler, ahead: 0 })
+  const sources = windowSources(frame, { together, calendar, scaling, scaler, ahead: 0, room: 0 })
   const head = headOf(options)
   for (const { values } of frame.series) head.checkValues?.(values)
-  const sizes = sizesOf(
-    sources,
-    frame,
-    { inputSize, horizon: block, outputs: head.outputs, locations: head.locations, season: request.season },
-    calendar,
-  )
+  const features = calendar ? calendarFeatureNames(frame.frequency).length : 0
+  const sizes = sizesOf(definition, options, request, { scaling, ids, calendar: features })
   definition.check?.(options, sizes)
+  checkReach(definition, sizes, request.horizon)
   const network = definition.network(options, sizes)
   const rng = createRng(request.seed)
   await initialize(network, rng.fold('weights'))
@@ -53,9 +52,7 @@ export async function fitNetwork<Own>(
   const own = request.device === undefined
   try {
     const run = trainingRun({ network, options, sizes, training, validation, rng })
-    const tensors = await trained(run, device, request)
-    await disposeModule(network)
-    const ids = frame.series.map(({ id }) => id)
+    const tensors = await trained(run, device, request).finally(() => disposeModule(network))
     const learnt = { sizes, scaling, scaler, ids, heldOut, weights: storedWeights(tensors) }
     return fittedNetwork({ definition, options, request, ...learnt }, { device, own })
   } catch (error) {
@@ -94,28 +91,6 @@ function heldOutOf({ series }: SeriesFrame, { validationSize }: NeuralOptions, w
       fix: 'a smaller validationSize',
     })
   return validationSize
-}
-
-type Given = Pick<SeriesSizes, 'inputSize' | 'horizon' | 'outputs' | 'locations' | 'season'>
-
-function sizesOf(sources: readonly WindowSource[], frame: SeriesFrame, given: Given, calendar: boolean): SeriesSizes {
-  const [first] = sources as readonly [WindowSource]
-  const columns = (values: Float32Array) => values.length / first.length
-  const different = sources.find(
-    ({ marks, covariates, length }) =>
-      marks.length / length !== columns(first.marks) || covariates.length / length !== columns(first.covariates),
-  )
-  if (different !== undefined)
-    throw new DataError(`series '${first.ids[0]}' and '${different.ids[0]}' have other covariates`, {
-      expected: 'the same names for all',
-    })
-  return {
-    ...given,
-    variates: first.ids.length,
-    marks: columns(first.marks),
-    calendar: calendar ? calendarFeatureNames(frame.frequency).length : 0,
-    covariates: columns(first.covariates),
-  }
 }
 
 interface RunParts {
@@ -171,8 +146,8 @@ function validationBatches(
   batch: number,
   feed: (indices: readonly number[]) => ReturnType<TrainingTask['batchAt']>,
 ): NonNullable<TrainingTask['validation']> {
-  const batches = Math.floor(Math.min(count, mostValidationWindows) / batch)
-  const windowAt = (row: number) => Math.floor((row * count) / (batches * batch))
+  const batches = Math.max(1, Math.floor(Math.min(count, mostValidationWindows) / batch))
+  const windowAt = (row: number) => Math.round((row * (count - 1)) / Math.max(1, batches * batch - 1))
   return { batches, batchAt: (index) => feed(Array.from({ length: batch }, (_, i) => windowAt(index * batch + i))) }
 }
 

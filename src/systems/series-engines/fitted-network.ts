@@ -13,6 +13,7 @@ import { placedCoefficients } from './placed-coefficients.ts'
 import { scalingSchema } from './scaling.ts'
 import { type WindowSource, windowSources } from './sources.ts'
 import { type Said, WindowRunner } from './window-runner.ts'
+import { checkReach, checkSizes } from './window-sizes.ts'
 
 const size = v.pipe(v.number(), v.integer(), v.minValue(0))
 
@@ -63,7 +64,9 @@ function tensorOf(name: string, { shape, data }: State['weights'][string]): Host
   const bytes = Uint8Array.from(atobChecked(data, name), (character) => character.charCodeAt(0))
   if (bytes.length !== 4 * elementCount(shape))
     throw new FormatError(`the weights '${name}' of a forecaster`, { expected: `${elementCount(shape)} numbers` })
-  return { dtype: 'float32', shape, data: new Float32Array(bytes.buffer) }
+  const values = new Float32Array(bytes.buffer)
+  if (!values.every(Number.isFinite)) throw new FormatError(`the weights '${name}' of a forecaster`, { expected: 'finite numbers' })
+  return { dtype: 'float32', shape, data: values }
 }
 
 function atobChecked(text: string, name: string): string {
@@ -80,9 +83,10 @@ interface Parts<Own> extends State {
   readonly request: FitRequest
 }
 
-/** A network with what it has learnt. Throws MismatchError when the weights do not fit it. */
+/** A network with what it has learnt. Throws FormatError on what no fit gives, MismatchError when the weights do not fit the network. */
 export function fittedNetwork<Own>(parts: Parts<Own>, opened?: Opened): FittedForecaster {
   const { definition, options, sizes } = parts
+  checkSizes(definition, options, parts.request, parts)
   const weights = readWeights(parts.weights)
   const network = definition.network(options, sizes)
   checkFit(namedVariables(network), weights, 'the state')
@@ -102,9 +106,15 @@ export function fittedNetwork<Own>(parts: Parts<Own>, opened?: Opened): FittedFo
     heldOut,
     predict: (request) => predicted(parts, runner, request),
     state: (): State => ({ sizes, scaling, scaler, ids, heldOut, weights: parts.weights }),
-    ...(network.coefficients && {
-      coefficients: (id: string) => placedCoefficients(network.coefficients!(weights), options.normalization, scaling.series[id]),
-    }),
+    ...(network.coefficients &&
+      headOf(options).linear && {
+        coefficients: (id = ids[0]!) =>
+          placedCoefficients(
+            network.coefficients!(weights),
+            options.normalization,
+            Object.hasOwn(scaling.series, id) ? scaling.series[id] : undefined,
+          ),
+      }),
     async dispose() {
       await runner.dispose()
       await device.close()
@@ -139,7 +149,9 @@ async function predicted<Own>(parts: Parts<Own>, runner: WindowRunner, request: 
     throw new OptionError(`'${definition.id}' draws no paths`, { expected: 'quantiles of each step', fix: 'levels' })
   const together = seesTogether(definition, options)
   const { calendar } = definition.uses
-  const settings = { together, calendar, scaling, scaler, last: sizes.inputSize, ahead: horizon }
+  checkReach(definition, sizes, horizon)
+  const room = definition.reach === 'open' ? horizon : Math.ceil(horizon / sizes.horizon) * sizes.horizon
+  const settings = { together, calendar, scaling, scaler, last: sizes.inputSize, ahead: horizon, room }
   const sources = histories.map((history) => windowSources(together ? arranged(parts, history) : history, settings))
   const said = await runner.say(sources.flat(), horizon, signal)
   const head = headOf(options)
@@ -150,12 +162,13 @@ async function predicted<Own>(parts: Parts<Own>, runner: WindowRunner, request: 
   })
 }
 
-/** Series in the order of those that were learnt from. Throws DataError where the network needs these and they are not there. */
+/** Series in the order of those that were learnt from, others after them. Throws DataError where the network needs these and they are not there. */
 function arranged<Own>({ definition, ids }: Parts<Own>, history: SeriesFrame): SeriesFrame {
   const byId = new Map(history.series.map((series) => [series.id, series]))
   const known = ids.flatMap((id) => byId.get(id) ?? [])
-  if (known.length === ids.length && history.series.length === ids.length) return { ...history, series: known }
-  if (definition.anyVariates === true) return history
+  const others = history.series.filter(({ id }) => !ids.includes(id))
+  if ((known.length === ids.length && others.length === 0) || definition.anyVariates === true)
+    return { ...history, series: [...known, ...others] }
   const missing = ids.find((id) => !byId.has(id))
   throw new DataError(`a history of ${history.series.length} series${missing === undefined ? '' : `, without '${missing}'`}`, {
     expected: `the ${ids.length} that '${definition.id}' was fitted to, as all stand in one window`,
@@ -182,7 +195,8 @@ function predictionsOf(source: WindowSource, { parameters, components }: Said, a
       ...(head.probabilistic && {
         quantiles: new Map(quantiles.map((share) => [share, Float64Array.from(steps, (step) => head.quantile(step, share))])),
       }),
-      ...(Object.keys(components).length > 0 && { components: componentsOf(components, { variate, variates, center, spread }) }),
+      ...(head.linear &&
+        Object.keys(components).length > 0 && { components: componentsOf(components, { variate, variates, center, spread }) }),
     }
     return [id, prediction]
   })

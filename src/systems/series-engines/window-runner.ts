@@ -47,12 +47,14 @@ export class WindowRunner {
     this.#options = options
   }
 
-  /** What comes after the end of each source; all have the same number of series. */
+  /** What comes after the end of each source. */
   async say(sources: readonly WindowSource[], horizon: number, signal: AbortSignal | undefined): Promise<Said[]> {
     const said: Said[] = []
-    for (let from = 0; from < sources.length; from += mostWindows) {
+    while (said.length < sources.length) {
       signal?.throwIfAborted()
-      said.push(...(await this.#sayAll(sources.slice(from, from + mostWindows), horizon)))
+      const next = sources.slice(said.length, said.length + mostWindows)
+      const other = next.findIndex(({ ids }) => ids.length !== next[0]!.ids.length)
+      said.push(...(await this.#sayAll(other < 0 ? next : next.slice(0, other), horizon)))
     }
     return said
   }
@@ -72,7 +74,7 @@ export class WindowRunner {
     const { open, sizes, head } = this.#options
     const compiled = await this.#programOf(open ? horizon : sizes.horizon, sources[0]!.ids.length)
     const { inputSize, horizon: block, variates, outputs } = compiled.sizes
-    const grown = sources.map((source) => withRoom(source, inputSize, horizon + block, variates))
+    const grown = sources.map((source) => withRoom(source, horizon + block))
     const parts: Said[][] = sources.map(() => [])
     for (let done = 0; done < horizon; done += block) {
       const said = await this.#run(
@@ -127,16 +129,11 @@ export class WindowRunner {
   }
 }
 
-/** The last values of a source with room for what is said; marks beyond those known are the last ones. */
-function withRoom(source: WindowSource, inputSize: number, ahead: number, variates: number): WindowSource {
-  const values = new Float32Array((inputSize + ahead) * variates)
-  values.set(source.values.subarray(source.values.length - inputSize * variates))
-  const columns = source.marks.length / source.markRows
-  const marks = new Float32Array((inputSize + ahead) * columns)
-  const known = source.marks.subarray((source.length - inputSize) * columns)
-  marks.set(known.subarray(0, marks.length))
-  for (let at = known.length; at < marks.length; at++) marks[at] = marks[at - columns]!
-  return { ...source, values, marks }
+/** A source of the values of one window, with room for what is said. */
+function withRoom(source: WindowSource, ahead: number): WindowSource {
+  const values = new Float32Array(source.values.length + ahead * source.ids.length)
+  values.set(source.values)
+  return { ...source, values }
 }
 
 function joined(parts: readonly Said[], horizon: number, variates: number, outputs: number): Said {

@@ -95,6 +95,7 @@ export default neuralForecaster(
     anyVariates: true,
     uses: { past: false, future: false, static: false, calendar: false },
     reach: 'fitted',
+    inputSize: ({ patch }, { horizon, season }) => Math.max(patch, 2 * season, Math.min(horizon, 96), 12),
     check: checkHeads,
     network: (options, sizes) => new GateformerNetwork(options, sizes),
   },
