@@ -40,6 +40,8 @@ export interface ForecastHead {
   mean(parameters: Float64Array): number
   /** Throws OptionError on quantiles that it does not know. */
   quantile(parameters: Float64Array, share: number): number
+  /** The least and the largest share whose quantile it knows; what is drawn lies between these quantiles. */
+  readonly range: readonly [least: number, most: number]
   /** Throws DataError on values that it cannot hold. */
   checkValues?(values: Float64Array): void
 }
@@ -61,6 +63,7 @@ export function pointHead(loss: PointLoss = 'squared'): ForecastHead {
   const ofError: Readonly<Record<PointLoss, (error: Tensor) => Tensor>> = { squared: square, absolute: abs, huber }
   return {
     kind: 'point',
+    range: [0.5, 0.5],
     outputs: 1,
     locations: 1,
     probabilistic: false,
@@ -95,6 +98,7 @@ export function quantileHead(shares: readonly number[] = usualShares): ForecastH
   const order = [0.5, ...sorted.filter((share) => share !== 0.5)]
   return {
     kind: 'quantile',
+    range: [sorted[0]!, sorted.at(-1)!],
     outputs: sorted.length,
     locations: sorted.length,
     probabilistic: true,
@@ -150,10 +154,14 @@ function placed(output: Tensor, center: Tensor, deviation: Tensor): Tensor[] {
   return [location, scale]
 }
 
+/** All but what no double tells from 0 and 1. */
+const nearlyAll = [1e-12, 1 - 1e-12] as const
+
 /** A normal distribution. */
 export function gaussianHead(): ForecastHead {
   return {
     kind: 'gaussian',
+    range: nearlyAll,
     outputs: 2,
     locations: 1,
     probabilistic: true,
@@ -174,6 +182,7 @@ export function gaussianHead(): ForecastHead {
 export function studentHead(): ForecastHead {
   return {
     kind: 'student-t',
+    range: nearlyAll,
     outputs: 3,
     locations: 1,
     probabilistic: true,
@@ -206,6 +215,7 @@ export function studentHead(): ForecastHead {
 export function negativeBinomialHead(): ForecastHead {
   return {
     kind: 'negative-binomial',
+    range: nearlyAll,
     outputs: 2,
     locations: 1,
     probabilistic: true,
@@ -250,4 +260,9 @@ function countQuantile(rate: number, size: number, share: number): number {
     else low = middle
   }
   return high
+}
+
+/** The value at a uniform number of [0, 1). */
+export function drawnFrom({ range: [least, most], quantile }: ForecastHead, parameters: Float64Array, uniform: number): number {
+  return quantile(parameters, Math.min(most, Math.max(least, uniform)))
 }

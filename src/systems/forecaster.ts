@@ -266,6 +266,12 @@ export class Forecaster {
     const { horizon = request.horizon, levels = this.defaultLevels, signal } = options
     for (const history of histories) this.#check(horizon, history)
     const quantiles = probabilistic ? levels.flatMap((level) => [0.5 - level / 200, 0.5 + level / 200]) : []
+    if (options.paths !== undefined && !this.#capabilities.paths)
+      throw new OptionError(`'${this.model}' draws no paths as it was fitted`, {
+        expected: "a method that goes step by step, with a distribution: 'arnet' with steps: 1 and distribution: 'gaussian'",
+        fix: 'ask for levels',
+      })
+    if (options.seed !== undefined && options.paths === undefined) throw new OptionError('seed does nothing without paths')
     const paths = options.paths === undefined ? undefined : { count: options.paths, seed: options.seed ?? 0 }
     const predictions = await askForecaster(fitted, { histories, horizon, quantiles, paths, signal })
     return histories.map((history, i) => this.#assembled(history, predictions[i]!, horizon, levels))
