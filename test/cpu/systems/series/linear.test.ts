@@ -125,7 +125,14 @@ it('counts are said as counts', async () => {
     return count
   }
   const frame = frameOf([{ values: Array.from({ length: 500 }, poisson) }])
-  const options = { inputSize: 3, distribution: 'negative-binomial', normalization: 'none', epochs: 10, minSteps: 800, learningRate: 0.03 }
+  const options = {
+    inputSize: 3,
+    distribution: 'negative-binomial',
+    normalization: 'none',
+    epochs: 10,
+    minSteps: 800,
+    learningRate: 0.03,
+  }
   const forecaster = await fit(frame, { ...options, validationSize: 0 }, 1)
   const { mean, intervals } = (await forecaster.forecast({ levels: [80] })).series[0]!
   expect(Math.abs(mean[0]! - 3)).toBeLessThan(0.5)
