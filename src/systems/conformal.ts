@@ -3,7 +3,7 @@ import * as v from 'valibot'
 import { OptionError } from '../base/errors.ts'
 import { type SeriesFrame, withoutLast } from '../data/index.ts'
 import { askForecaster } from './ask-forecaster.ts'
-import type { FitRequest, FittedForecaster } from './forecaster-system.ts'
+import type { FitRequest, FittedForecaster, Prediction } from './forecaster-system.ts'
 
 const ascending = (errors: number[]) => errors.every((error, i) => i === 0 || errors[i - 1]! <= error)
 const stepErrors = v.pipe(v.array(v.pipe(v.number(), v.finite(), v.minValue(0))), v.minLength(1), v.check(ascending))
@@ -11,8 +11,24 @@ const distances = v.pipe(v.array(stepErrors), v.minLength(1))
 
 export const calibrationSchema = v.record(v.string(), distances)
 
-/** By series and step: how far forecasts of past windows were off, ascending. */
+/** By series and step: how far forecasts of past windows were off, in units, ascending. */
 export type Calibration = v.InferOutput<typeof calibrationSchema>
+
+/**
+ * Errors of methods that say quantiles count in units of the distance from the mean to the quantile of this share, or of what it lacks of 1, on the error's
+ * side: the method says where intervals are wide, its past errors how wide. Locally weighted conformal prediction; Lei et al. 2018, section 5.2.
+ */
+const unitShare = 0.9
+
+/** Quantiles that units are read from. */
+export const unitShares: readonly number[] = [1 - unitShare, unitShare]
+
+/** 1 where a method says no quantiles. */
+function unitOf({ mean, quantiles }: Prediction, step: number, above: boolean): number {
+  const edge = quantiles?.get(above ? unitShare : 1 - unitShare)
+  if (edge === undefined) return 1
+  return Math.max(Math.abs(edge[step]! - mean[step]!), 1e-9 * Math.max(Math.abs(mean[step]!), 1e-9))
+}
 
 /** What comes before the last windows of each series. */
 export function beforeWindows(frame: SeriesFrame, horizon: number, windows: number): SeriesFrame {
@@ -30,20 +46,22 @@ export async function residuals(
   frame: SeriesFrame,
   fitted: FittedForecaster,
   { horizon, signal }: FitRequest,
-  windows: number,
+  { windows, quantiles }: { readonly windows: number; readonly quantiles: readonly number[] },
 ): Promise<Calibration> {
   const left = Array.from({ length: windows }, (_, window) => horizon + windows - 1 - window)
   const predictions = await askForecaster(fitted, {
     histories: left.map((count) => cut(frame, count)),
     horizon,
-    quantiles: [],
+    quantiles,
     signal,
   })
   const errorsOf = (index: number, step: number) =>
     left
       .map((count, window) => {
         const { values } = frame.series[index]!
-        return Math.abs(values[values.length - count + step]! - predictions[window]![index]!.mean[step]!)
+        const prediction = predictions[window]![index]!
+        const error = values[values.length - count + step]! - prediction.mean[step]!
+        return Math.abs(error) / unitOf(prediction, step, error > 0)
       })
       .sort((a, b) => a - b)
   return Object.fromEntries(
@@ -53,15 +71,15 @@ export async function residuals(
 
 interface Asked {
   readonly id: string
-  readonly mean: Float64Array
+  readonly prediction: Prediction
   readonly level: number
 }
 
 /**
- * The mean plus and minus the ⌈(n + 1)·level⌉-th smallest of n past errors of the same step; steps beyond those calibrated take the last one. Where n is too
+ * The mean plus and minus the ⌈(n + 1)·level⌉-th smallest of n past errors of the same step, in units; steps beyond those calibrated take the last one. Where n is too
  * small for the level, errors count as normal ones around 0, and the largest one at least. Throws OptionError without calibration and for a series it does not know.
  */
-export function intervalsFrom(calibration: Calibration | undefined, { id, mean, level }: Asked) {
+export function intervalsFrom(calibration: Calibration | undefined, { id, prediction, level }: Asked) {
   const steps = calibration !== undefined && Object.hasOwn(calibration, id) ? calibration[id] : undefined
   if (steps === undefined)
     throw new OptionError(`no intervals for series '${id}'`, {
@@ -70,7 +88,11 @@ export function intervalsFrom(calibration: Calibration | undefined, { id, mean, 
     })
   const widths = steps.map((errors) => widthOf(errors, level))
   const width = (step: number) => widths[Math.min(step, widths.length - 1)]!
-  return { lower: mean.map((value, step) => value - width(step)), upper: mean.map((value, step) => value + width(step)) }
+  const { mean } = prediction
+  return {
+    lower: mean.map((value, step) => value - width(step) * unitOf(prediction, step, false)),
+    upper: mean.map((value, step) => value + width(step) * unitOf(prediction, step, true)),
+  }
 }
 
 /** Half the width of an interval, from past errors, ascending. */

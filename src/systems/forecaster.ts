@@ -1,10 +1,11 @@
 import * as v from 'valibot'
 import { DataError, FormatError, MismatchError, OptionError } from '../base/errors.ts'
 import { callable, checkOptions, wholeNumber } from '../base/options.ts'
-import { type Frequency, type Series, type SeriesFrame, seasonOf, stampAfter, stampText } from '../data/index.ts'
+import { type Frequency, type Series, type SeriesFrame, seasonOf, stampAfter } from '../data/index.ts'
 import type { Device } from '../platform/index.ts'
 import { askForecaster } from './ask-forecaster.ts'
-import { beforeWindows, type Calibration, calibrationSchema, intervalsFrom, residuals } from './conformal.ts'
+import { checkFrame, checkFuture, checkLengths, checkSeries } from './check-frame.ts'
+import { beforeWindows, type Calibration, calibrationSchema, intervalsFrom, residuals, unitShares } from './conformal.ts'
 import { forecasterCost, loadForecaster } from './forecaster-registry.ts'
 import type {
   FitProgress,
@@ -26,8 +27,8 @@ export interface FitForecasterOptions {
   /** Steps of a season; 1: none. Default: what the frequency mostly has. */
   readonly season?: number
   /**
-   * Past windows whose errors give the intervals of methods that have none of their own; each has one value more. Default: 40, or as many as leave half
-   * of the shortest series to learn from. 0: no intervals.
+   * Past windows whose errors give intervals their widths; each has one value more. Default: 40, or as many as leave half of the shortest series to learn
+   * from; of methods that have quantiles, 40 of the values that they held out, or none. 0: no intervals, or the method's own.
    */
   readonly calibrationWindows?: number
   /** Of all that is random in learning. Default 0. */
@@ -130,20 +131,26 @@ function startOf({ model, start }: FitForecasterOptions): unknown {
   return start.toJSON().state
 }
 
+/** Fewer say less than a method's own quantiles do. */
+const fewWindows = 20
+
 /** By what is fitted where it has held out the windows, and otherwise by another one, fitted to what comes before them. */
 async function calibrated(frame: SeriesFrame, parts: Omit<Parts, 'frame' | 'calibration'>, wanted: number | undefined) {
   const { system, options, request, fitted } = parts
   const { horizon } = request
-  if (system.capabilities(options).probabilistic) return undefined
+  const { probabilistic, paths } = system.capabilities(options)
   const spare = (fitted.heldOut ?? 0) - horizon + 1
-  const windows = wanted ?? defaultWindows(frame, system.minimumLength(options, request), horizon, spare)
+  // Quantiles from paths take hundreds of forecasts each.
+  const free = () => (spare < fewWindows || paths ? 0 : Math.min(40, spare))
+  const windows = wanted ?? (probabilistic ? free() : defaultWindows(frame, system.minimumLength(options, request), horizon, spare))
   if (windows === 0) return undefined
-  if (windows <= spare) return residuals(frame, fitted, request, windows)
+  const how = { windows, quantiles: probabilistic ? unitShares : [] }
+  if (windows <= spare) return residuals(frame, fitted, request, how)
   const before = beforeWindows(frame, horizon, windows)
   checkLengths(before, system, options, request, 'fewer calibrationWindows')
   const other = await system.fit(before, options, request)
   try {
-    return await residuals(frame, other, request, windows)
+    return await residuals(frame, other, request, how)
   } finally {
     await other.dispose?.()
   }
@@ -156,57 +163,9 @@ function defaultWindows({ series }: SeriesFrame, least: number, horizon: number,
   return Math.max(0, Math.min(40, Math.max(spare, heldOut)))
 }
 
-/** Throws DataError on what a method cannot use. */
-export function checkFrame(frame: SeriesFrame, system: ForecasterSystem, options: unknown, request: FitRequest): void {
-  checkLengths(frame, system, options, request, 'a shorter horizon or season, or another model')
-  checkSeries(frame, system, options)
-}
-
-function checkLengths({ series }: SeriesFrame, system: ForecasterSystem, options: unknown, request: FitRequest, fix: string): void {
-  const least = system.minimumLength(options, request)
-  const short = series.find(({ values }) => values.length < least)
-  if (short !== undefined)
-    throw new DataError(`series '${short.id}' has ${short.values.length} values`, {
-      expected: `at least ${least} for '${system.id}' with a horizon of ${request.horizon} and a season of ${request.season}`,
-      fix,
-    })
-}
-
-/** Names that objects have without being asked, so that tables by name cannot hold them. */
-const reservedNames = ['__proto__', 'constructor', 'prototype']
-
-/** Of what a method is fitted to, and of what it goes on from. */
-function checkSeries(frame: SeriesFrame, system: ForecasterSystem, options: unknown): void {
-  const capabilities = system.capabilities(options)
-  if (frame.series.length === 0) throw new DataError('no series', { expected: 'at least one', fix: 'give a history' })
-  const seen = new Set<string>()
-  for (const series of frame.series) {
-    checkNames(series)
-    if (seen.has(series.id)) throw new DataError(`two series are named '${series.id}'`, { expected: 'a name for each' })
-    seen.add(series.id)
-    checkValues(series, system.id, capabilities.missing)
-    for (const kind of ['past', 'future', 'static'] as const) {
-      const names = Object.keys(series[kind])
-      if (!capabilities[kind] && names.length > 0)
-        throw new DataError(`'${system.id}' cannot use ${kind} covariates: ${names.join(', ')}`, {
-          fix: 'leave them out, or take another model',
-        })
-    }
-  }
-}
-
-function checkNames({ id, past, future, static: constants }: Series): void {
-  const bad = [id, ...[past, future, constants].flatMap(Object.keys)].find((name) => reservedNames.includes(name))
-  if (bad !== undefined) throw new DataError(`a series or covariate is named '${bad}'`, { expected: 'another name' })
-}
-
-function checkValues({ id, values }: Series, model: string, missing: boolean): void {
-  const bad = values.findIndex((value) => !Number.isFinite(value) && !(missing && Number.isNaN(value)))
-  if (bad < 0) return
-  if (!Number.isNaN(values[bad])) throw new DataError(`value ${bad + 1} of series '${id}' is infinite`, { expected: 'numbers' })
-  throw new DataError(`series '${id}' has gaps, which '${model}' cannot use`, {
-    fix: "fill them: fill: 'forward', 'linear' or 'zero'",
-  })
+/** The shares below the edges of an interval of a level in percent. */
+function sharesOf(level: number): [number, number] {
+  return [0.5 - level / 200, 0.5 + level / 200]
 }
 
 interface Parts {
@@ -265,7 +224,7 @@ export class Forecaster {
     const { probabilistic } = this.#capabilities
     const { horizon = request.horizon, levels = this.defaultLevels, signal } = options
     for (const history of histories) this.#check(horizon, history)
-    const quantiles = probabilistic ? levels.flatMap((level) => [0.5 - level / 200, 0.5 + level / 200]) : []
+    const quantiles = probabilistic ? this.#quantilesFor(levels) : []
     if (options.paths !== undefined && !this.#capabilities.paths)
       throw new OptionError(`'${this.model}' draws no paths as it was fitted`, {
         expected: "a method that goes step by step, with a distribution: 'arnet' with steps: 1 and distribution: 'gaussian'",
@@ -338,11 +297,17 @@ export class Forecaster {
     }
   }
 
+  #quantilesFor(levels: readonly number[]): readonly number[] {
+    if (levels.length === 0) return []
+    return this.#parts.calibration === undefined ? levels.flatMap(sharesOf) : unitShares
+  }
+
   #interval(id: string, prediction: Prediction, level: number) {
-    const { quantiles, mean } = prediction
-    const own = [0.5 - level / 200, 0.5 + level / 200].map((quantile) => quantiles?.get(quantile))
-    if (own[0] !== undefined && own[1] !== undefined) return { lower: own[0], upper: own[1] }
-    return intervalsFrom(this.#parts.calibration, { id, mean, level })
+    const { calibration, system, options } = this.#parts
+    if (calibration !== undefined || !system.capabilities(options).probabilistic)
+      return intervalsFrom(calibration, { id, prediction, level })
+    const [lower, upper] = sharesOf(level).map((share) => prediction.quantiles!.get(share)!)
+    return { lower: lower!, upper: upper! }
   }
 
   #check(horizon: number, history: SeriesFrame): void {
@@ -362,20 +327,6 @@ export class Forecaster {
         })
       if (this.#capabilities.future) checkFuture(series, history, horizon)
     }
-  }
-}
-
-/** Throws DataError naming the stamps whose future covariates are missing. */
-export function checkFuture({ id, start, values, future }: Series, frame: SeriesFrame, horizon: number): void {
-  for (const [name, known] of Object.entries(future)) {
-    const missing = Array.from({ length: horizon }, (_, step) => values.length + step).filter((at) => !Number.isFinite(known[at]))
-    if (missing.length === 0) continue
-    const stamps = missing.slice(0, 5).map((at) => stampText(stampAfter(frame.frequency, frame.zone, start, at), frame))
-    const more = missing.length > stamps.length ? ` and ${missing.length - stamps.length} more` : ''
-    throw new DataError(`the future covariate '${name}' of series '${id}' is missing for ${stamps.join(', ')}${more}`, {
-      expected: `values for all ${horizon} steps to come`,
-      fix: 'makeFuture lists the stamps',
-    })
   }
 }
 

@@ -33,7 +33,7 @@ const request = { horizon: 2, season: 1, seed: 0 }
 
 describe('errors on past windows', () => {
   it('are those of each step, ascending', async () => {
-    const errors = await residuals(frameOf([9, 9, 1, 4, 2, 8]), saying(0, 10), request, 3)
+    const errors = await residuals(frameOf([9, 9, 1, 4, 2, 8]), saying(0, 10), request, { windows: 3, quantiles: [] })
     // Windows begin at 1, 4 and 2: first steps 1, 4, 2, second ones 4, 2, 8.
     expect(errors).toEqual({
       s0: [
@@ -44,14 +44,16 @@ describe('errors on past windows', () => {
   })
 
   it('are refused where a method says what is no number', async () => {
-    await expect(residuals(frameOf([9, 9, 1, 4, 2, 8]), saying(0, Number.NaN), request, 3)).rejects.toThrow(NonFiniteError)
+    await expect(
+      residuals(frameOf([9, 9, 1, 4, 2, 8]), saying(0, Number.NaN), request, { windows: 3, quantiles: [] }),
+    ).rejects.toThrow(NonFiniteError)
   })
 })
 
 describe('intervals', () => {
   const mean = Float64Array.of(100, 200, 300)
   const widthsOf = (errors: number[], level: number) => {
-    const { lower, upper } = intervalsFrom({ a: [errors] }, { id: 'a', mean, level })
+    const { lower, upper } = intervalsFrom({ a: [errors] }, { id: 'a', prediction: { mean }, level })
     expect([...lower].map((value, i) => 2 * mean[i]! - value)).toEqual([...upper])
     return upper[0]! - 100
   }
@@ -85,8 +87,9 @@ describe('intervals', () => {
 
   it('of steps beyond those calibrated are those of the last one, and unknown series are refused', () => {
     const calibration = { a: [[1], [2]] }
-    expect([...intervalsFrom(calibration, { id: 'a', mean, level: 50 }).upper]).toEqual([101, 202, 302])
-    for (const id of ['b', 'constructor']) expect(() => intervalsFrom(calibration, { id, mean, level: 50 })).toThrow(OptionError)
+    expect([...intervalsFrom(calibration, { id: 'a', prediction: { mean }, level: 50 }).upper]).toEqual([101, 202, 302])
+    for (const id of ['b', 'constructor'])
+      expect(() => intervalsFrom(calibration, { id, prediction: { mean }, level: 50 })).toThrow(OptionError)
   })
 })
 
@@ -129,5 +132,18 @@ describe('restored calibrations', () => {
     const json = JSON.parse(JSON.stringify(forecaster))
     await expect(restoreForecaster({ ...json, calibration })).rejects.toThrow(FormatError)
     await expect(restoreForecaster({ ...json, horizon: 2 ** 40 })).rejects.toThrow(FormatError)
+  })
+
+  it('of a method with quantiles are as wide as it says, times what past errors ask for', () => {
+    const prediction = {
+      mean: Float64Array.of(100, 200),
+      quantiles: new Map([
+        [1 - 0.9, Float64Array.of(90, 199)],
+        [0.9, Float64Array.of(105, 220)],
+      ]),
+    }
+    const { lower, upper } = intervalsFrom({ a: [[0.5, 1, 2]] }, { id: 'a', prediction, level: 75 })
+    expect([...lower]).toEqual([80, 198])
+    expect([...upper]).toEqual([110, 240])
   })
 })
