@@ -9,9 +9,8 @@ import {
   layerNorm,
   type Mlp,
   type Norm,
-  plainMlp,
 } from '../../nn/index.ts'
-import { add, concat, gelu, mean, pad, reshape, slice, subtract, type Tensor } from '../../tensor/index.ts'
+import { add, concat, mean, pad, reshape, slice, subtract, type Tensor } from '../../tensor/index.ts'
 import { count, layerCount } from '../read-config.ts'
 import {
   beginning,
@@ -21,9 +20,9 @@ import {
   splitMarks,
   withNeighbours,
 } from '../series-engines/encoder-decoder.ts'
+import { checkHeads, mlp } from '../series-engines/layers.ts'
 import { neuralForecaster } from '../series-engines/neural-forecaster.ts'
 import type { SeriesNetwork, SeriesOutput, SeriesSizes, SeriesWindow } from '../series-engines/series-network.ts'
-import { checkHeads } from '../series-engines/variate-network.ts'
 
 interface AutoformerOptions {
   readonly width: number
@@ -36,9 +35,6 @@ interface AutoformerOptions {
   readonly factor: number
 }
 
-const mlpOf = ({ width, hidden = 4 * width }: AutoformerOptions) =>
-  plainMlp(hidden, gelu)({ width, linear: fanInUniform(width), output: fanInUniform(hidden) })
-
 const mixerOf = ({ width, heads, factor }: AutoformerOptions) =>
   new HeadMixer(width, { heads, mixing: autoCorrelationMixing({ factor }) })
 
@@ -50,7 +46,7 @@ class EncoderLayer {
 
   constructor(options: AutoformerOptions) {
     this.mixer = mixerOf(options)
-    this.mlp = mlpOf(options)
+    this.mlp = mlp(options.width, options.hidden ?? 4 * options.width)
     this.#average = options.average
   }
 
@@ -71,7 +67,7 @@ class DecoderLayer {
   constructor(options: AutoformerOptions, outputs: number) {
     this.self_mixer = mixerOf(options)
     this.cross_mixer = mixerOf(options)
-    this.mlp = mlpOf(options)
+    this.mlp = mlp(options.width, options.hidden ?? 4 * options.width)
     this.trend = circularConvolution(options.width, outputs)
     this.#average = options.average
   }

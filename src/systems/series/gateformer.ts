@@ -2,9 +2,10 @@ import * as v from 'valibot'
 import { fanInUniform, Gate, Linear, type MixerLayer, PatchEmbedding } from '../../nn/index.ts'
 import { reshape, type Tensor } from '../../tensor/index.ts'
 import { count, layerCount } from '../read-config.ts'
+import { checkHeads } from '../series-engines/layers.ts'
 import { neuralForecaster } from '../series-engines/neural-forecaster.ts'
 import type { SeriesNetwork, SeriesOutput, SeriesSizes, SeriesWindow } from '../series-engines/series-network.ts'
-import { checkHeads, embedVariates, readVariates, variateLayer } from '../series-engines/variate-network.ts'
+import { embedVariates, readVariates, variateLayer } from '../series-engines/variate-network.ts'
 
 interface GateformerOptions {
   readonly width: number

@@ -9,11 +9,10 @@ import {
   type Mixing,
   type Mlp,
   type Norm,
-  plainMlp,
   softmaxMixing,
   sparseMixing,
 } from '../../nn/index.ts'
-import { add, constant, exp, gather, gelu, maximum, minimum, reshape, slice, subtract, type Tensor } from '../../tensor/index.ts'
+import { add, constant, exp, gather, maximum, minimum, reshape, slice, subtract, type Tensor } from '../../tensor/index.ts'
 import { count, layerCount } from '../read-config.ts'
 import {
   beginning,
@@ -23,9 +22,9 @@ import {
   splitMarks,
   withNeighbours,
 } from '../series-engines/encoder-decoder.ts'
+import { checkHeads, mlp } from '../series-engines/layers.ts'
 import { neuralForecaster } from '../series-engines/neural-forecaster.ts'
 import type { SeriesNetwork, SeriesOutput, SeriesSizes, SeriesWindow } from '../series-engines/series-network.ts'
-import { checkHeads } from '../series-engines/variate-network.ts'
 
 interface InformerOptions {
   readonly width: number
@@ -38,9 +37,6 @@ interface InformerOptions {
   readonly factor: number
   readonly distil: boolean
 }
-
-const mlpOf = ({ width, hidden = 4 * width }: InformerOptions) =>
-  plainMlp(hidden, gelu)({ width, linear: fanInUniform(width), output: fanInUniform(hidden) })
 
 /** Layer `layer` samples keys of its own. */
 function mixing({ attention, factor }: InformerOptions, layer: number, causal: boolean): Mixing {
@@ -89,7 +85,7 @@ class DecoderLayer {
     this.self_norm = layerNorm()(width)
     this.cross_mixer = new HeadMixer(width, { heads, mixing: softmaxMixing() })
     this.cross_norm = layerNorm()(width)
-    this.mlp = mlpOf(options)
+    this.mlp = mlp(options.width, options.hidden ?? 4 * options.width)
     this.mlp_norm = layerNorm()(width)
   }
 
@@ -121,7 +117,7 @@ class InformerNetwork implements SeriesNetwork {
     this.encoder = Array.from({ length: layers }, (_, layer) => {
       return new MixerLayer(width, {
         mixer: new HeadMixer(width, { heads, mixing: mixing(options, layer, false) }),
-        mlp: mlpOf(options),
+        mlp: mlp(options.width, options.hidden ?? 4 * options.width),
       })
     })
     this.distillations = Array.from({ length: distil ? layers - 1 : 0 }, () => new Distillation(width))
