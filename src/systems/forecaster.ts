@@ -1,7 +1,7 @@
 import * as v from 'valibot'
 import { DataError, FormatError, MismatchError, OptionError } from '../base/errors.ts'
 import { callable, checkOptions, wholeNumber } from '../base/options.ts'
-import { type Frequency, type Series, type SeriesFrame, seasonOf, stampAfter } from '../data/index.ts'
+import { type Frequency, frequencyUnits, type Series, type SeriesFrame, seasonOf, stampAfter } from '../data/index.ts'
 import type { Device } from '../platform/index.ts'
 import { askForecaster } from './ask-forecaster.ts'
 import { checkFrame, checkFuture, checkLengths, checkSeries } from './check-frame.ts'
@@ -337,7 +337,7 @@ const fileSchema = v.strictObject({
   horizon: wholeNumber(1, 100_000),
   season: wholeNumber(1),
   seed: wholeNumber(0),
-  frequency: v.strictObject({ unit: v.string(), every: wholeNumber(1), monthEnd: v.optional(v.literal(true)) }),
+  frequency: v.strictObject({ unit: v.picklist(frequencyUnits), every: wholeNumber(1), monthEnd: v.optional(v.literal(true)) }),
   zone: v.string(),
   state: v.unknown(),
   calibration: v.optional(calibrationSchema),
