@@ -28,6 +28,7 @@ const benches: Readonly<Record<string, () => Promise<{ readonly bench: Bench }>>
   quantize: () => import('./quantize.ts'),
   'series-arnet': () => import('./series-arnet.ts'),
   'series-cost': () => import('./series-cost.ts'),
+  'series-coupled': () => import('./series-coupled.ts'),
   'series-etth1': () => import('./series-etth1.ts'),
   'series-intervals': () => import('./series-intervals.ts'),
   'series-spacetime': () => import('./series-spacetime.ts'),
