@@ -13,10 +13,11 @@ import {
   sparseMixing,
 } from '../../nn/index.ts'
 import { add, constant, exp, gather, maximum, minimum, reshape, slice, subtract, type Tensor } from '../../tensor/index.ts'
-import { count, layerCount } from '../read-config.ts'
 import {
   beginning,
   circularConvolution,
+  type EncoderDecoderOptions,
+  encoderDecoderEntries,
   labelOf,
   StepEmbedding,
   splitMarks,
@@ -26,15 +27,8 @@ import { checkHeads, mlp } from '../series-engines/layers.ts'
 import { neuralForecaster } from '../series-engines/neural-forecaster.ts'
 import type { SeriesNetwork, SeriesOutput, SeriesSizes, SeriesWindow } from '../series-engines/series-network.ts'
 
-interface InformerOptions {
-  readonly width: number
-  readonly hidden?: number | undefined
-  readonly heads: number
-  readonly layers: number
-  readonly decoderLayers: number
-  readonly labelSize?: number | undefined
+interface InformerOptions extends EncoderDecoderOptions {
   readonly attention: 'sparse' | 'full'
-  readonly factor: number
   readonly distil: boolean
 }
 
@@ -155,17 +149,8 @@ function check(options: InformerOptions, sizes: SeriesSizes): void {
 /** Few queries attend, layers halve the series, and all steps to come are said in one pass. */
 export default neuralForecaster(
   {
-    width: v.optional(count, 64),
-    /** Width inside the MLPs. Default: four times the width. */
-    hidden: v.optional(count),
-    layers: v.optional(layerCount, 2),
-    decoderLayers: v.optional(layerCount, 1),
-    heads: v.optional(count, 8),
-    /** Last values that the decoder begins with. Default: half of the input. */
-    labelSize: v.optional(count),
+    ...encoderDecoderEntries(5),
     attention: v.optional(v.picklist(['sparse', 'full']), 'sparse'),
-    /** factor·ln(length) queries attend. */
-    factor: v.optional(v.pipe(v.number(), v.gtValue(0), v.maxValue(100)), 5),
     /** Whether the series is halved between layers. */
     distil: v.optional(v.boolean(), true),
   },
