@@ -88,7 +88,7 @@ export const arms: Readonly<Record<string, Arm>> = {
       [0.414, 0.435],
     ],
   },
-  arnet: { ...direct, columns: 'OT', model: 'arnet', options: { inputSize: 336 }, linearTolerance: 0.05 },
+  arnet: { ...direct, columns: 'OT', model: 'arnet', options: { inputSize: 336, learningRate: 2e-4 }, linearTolerance: 0.05 },
   spacetime: {
     ...direct,
     columns: 'OT',
