@@ -10,13 +10,22 @@ const horizon = 24
 const [train, test] = [4000, 600]
 
 /** Networks of one size, all shown the same windows. */
-const shared = { inputSize: 48, width: 32, heads: 4, batch: 64, learningRate: 2e-3, epochs: 8, schedule: 'cosine' } as const
+const shared = {
+  inputSize: 48,
+  width: 64,
+  heads: 4,
+  batch: 64,
+  learningRate: 2e-3,
+  epochs: 40,
+  patience: 10,
+  schedule: 'cosine',
+} as const
 const arms: Readonly<Record<string, { readonly model: string; readonly options: object }>> = {
   ridge: { model: 'ridge', options: { lags: 48 } },
   itransformer: { model: 'itransformer', options: shared },
   smamba: { model: 'smamba', options: shared },
-  gateformer: { model: 'gateformer', options: { ...shared, hidden: 32 } },
-  'gateformer, its own past alone': { model: 'gateformer', options: { ...shared, hidden: 32, cross: 'own' } },
+  gateformer: { model: 'gateformer', options: { ...shared, hidden: 64 } },
+  'gateformer, its own past alone': { model: 'gateformer', options: { ...shared, hidden: 64, cross: 'own' } },
 }
 
 export const bench: Bench = {

@@ -46,9 +46,10 @@ export async function residuals(
   frame: SeriesFrame,
   fitted: FittedForecaster,
   { horizon, signal }: FitRequest,
-  { windows, quantiles }: { readonly windows: number; readonly quantiles: readonly number[] },
+  { windows, among = windows, quantiles }: WindowChoice,
 ): Promise<Calibration> {
-  const left = Array.from({ length: windows }, (_, window) => horizon + windows - 1 - window)
+  const place = (window: number) => (windows === 1 ? among - 1 : Math.round((window * (among - 1)) / (windows - 1)))
+  const left = Array.from({ length: windows }, (_, window) => horizon + among - 1 - place(window))
   const predictions = await askForecaster(fitted, {
     histories: left.map((count) => cut(frame, count)),
     horizon,
@@ -67,6 +68,13 @@ export async function residuals(
   return Object.fromEntries(
     frame.series.map(({ id }, index) => [id, Array.from({ length: horizon }, (_, step) => errorsOf(index, step))]),
   )
+}
+
+interface WindowChoice {
+  readonly windows: number
+  /** Windows that may be taken, the last ones; those that are stand evenly among them. Default: as many. */
+  readonly among?: number
+  readonly quantiles: readonly number[]
 }
 
 interface Asked {

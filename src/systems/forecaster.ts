@@ -28,7 +28,7 @@ export interface FitForecasterOptions {
   readonly season?: number
   /**
    * Past windows whose errors give intervals their widths; each has one value more. Default: 40, or as many as leave half of the shortest series to learn
-   * from; of methods that have quantiles, 40 of the values that they held out, or none. 0: no intervals, or the method's own.
+   * from; of methods that held out values, evenly among these; of those that have quantiles besides, none where they held out too few. 0: no intervals, or the method's own.
    */
   readonly calibrationWindows?: number
   /** Of all that is random in learning. Default 0. */
@@ -145,7 +145,7 @@ async function calibrated(frame: SeriesFrame, parts: Omit<Parts, 'frame' | 'cali
   const windows = wanted ?? (probabilistic ? free() : defaultWindows(frame, system.minimumLength(options, request), horizon, spare))
   if (windows === 0) return undefined
   const how = { windows, quantiles: probabilistic ? unitShares : [] }
-  if (windows <= spare) return residuals(frame, fitted, request, how)
+  if (windows <= spare) return residuals(frame, fitted, request, { ...how, among: spare })
   const before = beforeWindows(frame, horizon, windows)
   checkLengths(before, system, options, request, 'fewer calibrationWindows')
   const other = await system.fit(before, options, request)
