@@ -14,6 +14,8 @@ export interface ForecastCapabilities {
   readonly anyHorizon: boolean
   /** Whether forecasts have quantiles of their own; those of others come from their errors on past windows. */
   readonly probabilistic: boolean
+  /** Whether these quantiles are whole numbers: past errors cannot correct them by shares of what they are apart. */
+  readonly counts: boolean
   /** Whether it draws ways that a series may take, each step given the ones before. */
   readonly paths: boolean
   /** Whether what is said of one series depends on the others: all of them must be there, over the same stamps. */

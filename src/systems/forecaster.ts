@@ -113,6 +113,10 @@ export async function fitForecaster(frame: SeriesFrame, options: FitForecasterOp
   const own = system.readOptions(options.options ?? {})
   const request: FitRequest = { horizon, season, seed, device, onProgress, signal, start: startOf(options) }
   checkFrame(frame, system, own, request)
+  if (system.capabilities(own).counts && (options.calibrationWindows ?? 0) > 0)
+    throw new OptionError(`calibrationWindows is ${options.calibrationWindows}, and '${model}' says quantiles of counts`, {
+      expected: '0: past errors correct none but continuous ones',
+    })
   const fitted = await system.fit(frame, own, request)
   try {
     const calibration = await calibrated(frame, { system, options: own, request, fitted }, options.calibrationWindows)
@@ -138,10 +142,10 @@ const fewWindows = 20
 async function calibrated(frame: SeriesFrame, parts: Omit<Parts, 'frame' | 'calibration'>, wanted: number | undefined) {
   const { system, options, request, fitted } = parts
   const { horizon } = request
-  const { probabilistic, paths } = system.capabilities(options)
+  const { probabilistic, counts, paths } = system.capabilities(options)
   const spare = (fitted.heldOut ?? 0) - horizon + 1
   // Quantiles from paths take hundreds of forecasts each.
-  const free = () => (spare < fewWindows || paths ? 0 : Math.min(40, spare))
+  const free = () => (spare < fewWindows || paths || counts ? 0 : Math.min(40, spare))
   const windows = wanted ?? (probabilistic ? free() : defaultWindows(frame, system.minimumLength(options, request), horizon, spare))
   if (windows === 0) return undefined
   const how = { windows, quantiles: probabilistic ? unitShares : [] }
@@ -224,7 +228,7 @@ export class Forecaster {
     const { probabilistic } = this.#capabilities
     const { horizon = request.horizon, levels = this.defaultLevels, signal } = options
     for (const history of histories) this.#check(horizon, history)
-    const quantiles = probabilistic ? this.#quantilesFor(levels) : []
+    const quantiles = probabilistic ? this.#quantilesFor(levels, histories) : []
     if (options.paths !== undefined && !this.#capabilities.paths)
       throw new OptionError(`'${this.model}' draws no paths as it was fitted`, {
         expected: "a method that goes step by step, with a distribution: 'arnet' with steps: 1 and distribution: 'gaussian'",
@@ -297,15 +301,22 @@ export class Forecaster {
     }
   }
 
-  #quantilesFor(levels: readonly number[]): readonly number[] {
+  #quantilesFor(levels: readonly number[], histories: readonly SeriesFrame[]): readonly number[] {
     if (levels.length === 0) return []
-    return this.#parts.calibration === undefined ? levels.flatMap(sharesOf) : unitShares
+    const all = histories.flatMap(({ series }) => series)
+    const own = all.every(({ id }) => this.#isCalibrated(id)) ? [] : levels.flatMap(sharesOf)
+    return this.#parts.calibration === undefined ? own : [...unitShares, ...own]
   }
 
+  #isCalibrated(id: string): boolean {
+    const { calibration } = this.#parts
+    return calibration !== undefined && Object.hasOwn(calibration, id)
+  }
+
+  /** By past errors of the series; of one that was not there, by the method's own quantiles where it has them. */
   #interval(id: string, prediction: Prediction, level: number) {
-    const { calibration, system, options } = this.#parts
-    if (calibration !== undefined || !system.capabilities(options).probabilistic)
-      return intervalsFrom(calibration, { id, prediction, level })
+    if (this.#isCalibrated(id) || !this.#capabilities.probabilistic)
+      return intervalsFrom(this.#parts.calibration, { id, prediction, level })
     const [lower, upper] = sharesOf(level).map((share) => prediction.quantiles!.get(share)!)
     return { lower: lower!, upper: upper! }
   }

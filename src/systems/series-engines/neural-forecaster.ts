@@ -32,6 +32,7 @@ export function neuralForecaster<const Entries extends v.ObjectEntries>(
       missing: false,
       anyHorizon: definition.reach !== 'fitted',
       probabilistic: headOf(options).probabilistic,
+      counts: options.distribution === 'negative-binomial',
       paths: drawsPaths(definition, options),
       multivariate: seesTogether(definition, options),
     }),

@@ -141,3 +141,37 @@ it('counts are said as counts', async () => {
   expect(Math.abs(intervals.get(80)!.upper[0]! - 5)).toBeLessThanOrEqual(1)
   await expect(fit(wavesOf(1, 60), options, 1)).rejects.toThrow(/is no count/)
 })
+
+it('intervals of few counts are those of their distribution, whatever errors the past had', async () => {
+  const rng = createRng(3)
+  const values = Array.from({ length: 300 }, (_, i) =>
+    i % 7 < 5 ? Number(rng.uniformAt(i) < 0.2) : Math.floor(6 * rng.uniformAt(i)),
+  )
+  const options = { inputSize: 7, distribution: 'negative-binomial', normalization: 'none', minSteps: 0, epochs: 3 }
+  const settings = { model: 'arnet', horizon: 7, device, options }
+  const of = async (more: object) => (await fitForecaster(frameOf([{ values }]), { ...settings, ...more })).forecast()
+  const forecast = await of({})
+  expect(forecast).toEqual(await of({ calibrationWindows: 0 }))
+  for (const { lower, upper } of forecast.series[0]!.intervals.values())
+    for (const value of [...lower, ...upper]) expect(Number.isInteger(value) && value >= 0).toBe(true)
+  await expect(of({ calibrationWindows: 20 })).rejects.toThrow(/quantiles of counts/)
+})
+
+it('intervals of series that were not there are the method’s own', async () => {
+  const frame = wavesOf(2, 150)
+  const settings = {
+    model: 'arnet',
+    horizon: 3,
+    device,
+    options: { inputSize: 7, distribution: 'gaussian', minSteps: 0, maxSteps: 20 },
+  }
+  const [calibrated, own] = [
+    await fitForecaster(frame, { ...settings, calibrationWindows: 20 }),
+    await fitForecaster(frame, { ...settings, calibrationWindows: 0 }),
+  ]
+  const history = { ...frame, series: frame.series.map((series, i) => ({ ...series, id: ['a', 'new'][i]! })) }
+  const [first, second] = (await calibrated.forecast({ history })).series
+  const [firstOwn, secondOwn] = (await own.forecast({ history })).series
+  expect(second).toEqual(secondOwn)
+  expect(first!.intervals).not.toEqual(firstOwn!.intervals)
+})
