@@ -1,5 +1,6 @@
 import { arms } from './image/arms.ts'
-import { gate, pictureBench, ratioOf } from './image/compare.ts'
+import { pictureBench, ratioOf } from './image/compare.ts'
+import { gate } from './lib/gate.ts'
 
 const ways = {
   'constant 50': 50,

@@ -1,4 +1,5 @@
-import { distanceOf, gate, pictureBench } from './image/compare.ts'
+import { distanceOf, pictureBench } from './image/compare.ts'
+import { gate } from './lib/gate.ts'
 
 export const bench = pictureBench({
   title: 'ELM: the raster baseline, vector-quantised tokens',

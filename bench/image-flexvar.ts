@@ -1,5 +1,6 @@
 import { arms } from './image/arms.ts'
-import { gate, pictureBench } from './image/compare.ts'
+import { pictureBench } from './image/compare.ts'
+import { gate } from './lib/gate.ts'
 
 const schedules = { '4 steps': [1, 3, 5, 7], '5 steps': [1, 2, 3, 5, 7], '6 steps': [1, 2, 3, 4, 5, 7] } as const
 

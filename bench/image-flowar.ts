@@ -1,5 +1,6 @@
 import { arms } from './image/arms.ts'
-import { accuracyOf, distanceOf, gate, pictureBench, type SampleMetrics } from './image/compare.ts'
+import { accuracyOf, distanceOf, pictureBench, type SampleMetrics } from './image/compare.ts'
+import { gate } from './lib/gate.ts'
 
 export const bench = pictureBench({
   title: 'FlowAR: scales of continuous latents by flow matching',

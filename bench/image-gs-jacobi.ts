@@ -1,7 +1,8 @@
 import { generateCodes } from 'nextx/systems'
-import { gate, pictureBench, ratioOf } from './image/compare.ts'
+import { pictureBench, ratioOf } from './image/compare.ts'
 import { openArmDevice } from './image/setup.ts'
 import { armModel } from './image/train-arm.ts'
+import { gate } from './lib/gate.ts'
 
 const auto = { special: { inverse: 'auto' } }
 

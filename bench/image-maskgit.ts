@@ -1,5 +1,6 @@
 import { arms } from './image/arms.ts'
-import { distanceOf, gate, pictureBench, ratioOf, type SampleMetrics } from './image/compare.ts'
+import { distanceOf, pictureBench, ratioOf, type SampleMetrics } from './image/compare.ts'
+import { gate } from './lib/gate.ts'
 
 export const bench = pictureBench({
   title: 'Masked generation (MaskGIT, Meissonic): 8 steps against raster order, the same tokens',

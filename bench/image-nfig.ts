@@ -1,4 +1,5 @@
-import { distanceOf, gate, pictureBench, ratioOf } from './image/compare.ts'
+import { distanceOf, pictureBench, ratioOf } from './image/compare.ts'
+import { gate } from './lib/gate.ts'
 
 export const bench = pictureBench({
   title: 'NFIG: bands of frequency against scales',

@@ -1,7 +1,8 @@
 import { scoreImages } from 'nextx/systems'
-import { accuracyOf, distanceOf, gate, pictureBench } from './image/compare.ts'
+import { accuracyOf, distanceOf, pictureBench } from './image/compare.ts'
 import { type DataName, first, openArmDevice, pictureSet } from './image/setup.ts'
 import { armModel } from './image/train-arm.ts'
+import { gate } from './lib/gate.ts'
 
 /** Bits a pixel of held-out pictures, without being told their class. */
 async function bitsOf(name: string, data: DataName, quick: boolean): Promise<number> {

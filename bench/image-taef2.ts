@@ -6,9 +6,10 @@ import { peakSignalToNoise } from 'nextx/metrics'
 import type { Device } from 'nextx/platform'
 import { createImageModel, decodeCodes, encodePictures, imageTask, loadImageSystem, openTaef2 } from 'nextx/systems'
 import { adamw, cosine, fit } from 'nextx/train'
-import { gate, metric } from './image/compare.ts'
+import { metric } from './image/compare.ts'
 import { openArmDevice } from './image/setup.ts'
 import { drawn } from './image/train-arm.ts'
+import { gate } from './lib/gate.ts'
 import type { Bench, Findings } from './lib/result.ts'
 
 const photographs = ['cat', 'coffee', 'rocket']

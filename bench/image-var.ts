@@ -1,5 +1,6 @@
-import { accuracyOf, distanceOf, gate, outcomeMetrics, pictureBench, ratioOf } from './image/compare.ts'
+import { accuracyOf, distanceOf, outcomeMetrics, pictureBench, ratioOf } from './image/compare.ts'
 import { armOutcome } from './image/train-arm.ts'
+import { gate } from './lib/gate.ts'
 
 export const bench = pictureBench({
   title: 'VAR: next scale against raster order',

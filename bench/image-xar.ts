@@ -1,6 +1,7 @@
 import { arms } from './image/arms.ts'
-import { distanceOf, gate, outcomeMetrics, pictureBench } from './image/compare.ts'
+import { distanceOf, outcomeMetrics, pictureBench } from './image/compare.ts'
 import { armOutcome } from './image/train-arm.ts'
+import { gate } from './lib/gate.ts'
 
 export const bench = pictureBench({
   title: 'xAR: rows of latents by flow matching, noisy against clean context in training',

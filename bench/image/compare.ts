@@ -211,12 +211,6 @@ export function timingMetrics({ secondsPerPicture, backboneCalls, headCalls }: T
   }
 }
 
-/** A gate on a number, with its unit in the text. */
-export function gate(name: string, got: number, want: `${'≤' | '≥'} ${number}`, hard = false): Gate {
-  const limit = Number(want.slice(2))
-  return { name, want, got: got.toPrecision(4), pass: want.startsWith('≤') ? got <= limit : got >= limit, hard }
-}
-
 /** The median distance of an arm over its seeds. */
 export function distanceOf({ outcomes }: Found, arm: string): number {
   return medianOf(outcomes[arm]!.map(({ frechetDistance }) => frechetDistance))

@@ -26,11 +26,13 @@ export interface ForecastFlags extends SeriesFlags {
   readonly windows: number
   readonly json?: boolean
   readonly out?: string
+  readonly save?: string
+  readonly from?: string
   readonly plot?: string
   readonly report?: string
 }
 
-export interface BacktestFlags extends Omit<ForecastFlags, 'out'> {
+export interface BacktestFlags extends Omit<ForecastFlags, 'out' | 'save' | 'from'> {
   readonly step?: number
   readonly by: 'all' | 'series' | 'step' | 'window'
 }
@@ -45,6 +47,8 @@ export function registerForecast(program: Command): void {
     .argument('<table>', 'a file with a column of dates and one or several of numbers')
   addCommon(command)
     .option('--out <file>', 'also write the forecast to a CSV file')
+    .option('--save <file>', 'also keep what was fitted, as JSON')
+    .option('--from <file>', 'forecast by what --save kept, without fitting or comparing anything')
     .addHelpText('after', forecastExamples)
     .action(async (path: string, flags: ForecastFlags) => {
       const { forecastAction } = await import('./actions/forecast.ts')

@@ -16,7 +16,15 @@ export { type ReadPicturesOptions, readPictures } from './read-pictures.ts'
 export { type PictureSplit, type PictureSplitOptions, selectPictures, splitPictures } from './select-pictures.ts'
 export { calendarFeatureNames, calendarFeatures } from './series/calendar.ts'
 export type { ColumnOptions } from './series/columns.ts'
-export { type Frequency, type FrequencyUnit, frequencyOf, frequencyText, seasonOf, stampAfter } from './series/frequency.ts'
+export {
+  type Frequency,
+  type FrequencyUnit,
+  frequencyOf,
+  frequencyText,
+  frequencyUnits,
+  seasonOf,
+  stampAfter,
+} from './series/frequency.ts'
 export { type ReadSeries, type ReadSeriesOptions, readSeries } from './series/read-series.ts'
 export { type FillRule, type SeriesReport, stampText } from './series/regular-series.ts'
 export { type Series, type SeriesFrame, stampAt, withoutLast } from './series/series-frame.ts'

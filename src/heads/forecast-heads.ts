@@ -29,6 +29,8 @@ export interface ForecastHead {
   readonly locations: number
   /** Whether it says more than a location. */
   readonly probabilistic: boolean
+  /** Whether the mean is the very first output, in the unit of the values: weights and parts of that are weights and parts of the mean. */
+  readonly linear: boolean
   /** Parameters of the distribution from what a network says `[…, output]`, whose unit is a window's `deviation` from its `mean` (each `[…, 1]`). */
   parameters(output: Tensor, mean: Tensor, deviation: Tensor): Tensor
   /** Mean loss of parameters `[…, output]` against values `[…]`. */
@@ -38,6 +40,8 @@ export interface ForecastHead {
   mean(parameters: Float64Array): number
   /** Throws OptionError on quantiles that it does not know. */
   quantile(parameters: Float64Array, share: number): number
+  /** The least and the largest share whose quantile it knows; what is drawn lies between these quantiles. */
+  readonly range: readonly [least: number, most: number]
   /** Throws DataError on values that it cannot hold. */
   checkValues?(values: Float64Array): void
 }
@@ -59,9 +63,11 @@ export function pointHead(loss: PointLoss = 'squared'): ForecastHead {
   const ofError: Readonly<Record<PointLoss, (error: Tensor) => Tensor>> = { squared: square, absolute: abs, huber }
   return {
     kind: 'point',
+    range: [0.5, 0.5],
     outputs: 1,
     locations: 1,
     probabilistic: false,
+    linear: true,
     parameters: (output, center, deviation) => add(multiply(output, deviation), center),
     loss: (parameters, target) => mean(ofError[loss](subtract(column(parameters, 0), target))),
     unscaled: shifted,
@@ -81,7 +87,10 @@ function huber(error: Tensor): Tensor {
 
 const usualShares = [0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975]
 
-/** Quantiles of given shares, learnt by the pinball loss; what lies between is on the line between neighbours. Koenker & Bassett 1978; Wen et al. 2017. */
+/**
+ * Quantiles of given shares, learnt by the pinball loss; what lies between is on the line between neighbours, and none crosses its neighbour on the median's
+ * side. Koenker & Bassett 1978; Wen et al. 2017.
+ */
 export function quantileHead(shares: readonly number[] = usualShares): ForecastHead {
   const sorted = [...shares].sort((a, b) => a - b)
   if (!sorted.includes(0.5) || sorted[0]! <= 0 || sorted.at(-1)! >= 1)
@@ -89,9 +98,11 @@ export function quantileHead(shares: readonly number[] = usualShares): ForecastH
   const order = [0.5, ...sorted.filter((share) => share !== 0.5)]
   return {
     kind: 'quantile',
+    range: [sorted[0]!, sorted.at(-1)!],
     outputs: sorted.length,
     locations: sorted.length,
     probabilistic: true,
+    linear: true,
     parameters: (output, center, deviation) => add(multiply(output, deviation), center),
     loss(parameters, target) {
       const losses = order.map((share, i) => {
@@ -104,12 +115,20 @@ export function quantileHead(shares: readonly number[] = usualShares): ForecastH
       )
     },
     unscaled: shifted,
-    mean: (parameters) => Float64Array.from(parameters).sort()[sorted.indexOf(0.5)]!,
-    quantile: (parameters, share) => between(sorted, Float64Array.from(parameters).sort(), share),
+    mean: ([median]) => median!,
+    quantile: (parameters, share) => between(sorted, uncrossed(parameters, sorted.indexOf(0.5)), share),
   }
 }
 
-function between(shares: readonly number[], values: Float64Array, share: number): number {
+/** Values of a median, which comes first, and of the other quantiles, ascending, as ascending values: the median stays as it is. */
+function uncrossed([median, ...others]: Float64Array, middle: number): readonly number[] {
+  const values = [...others.slice(0, middle), median!, ...others.slice(middle)]
+  for (let i = middle - 1; i >= 0; i--) values[i] = Math.min(values[i]!, values[i + 1]!)
+  for (let i = middle + 1; i < values.length; i++) values[i] = Math.max(values[i]!, values[i - 1]!)
+  return values
+}
+
+function between(shares: readonly number[], values: readonly number[], share: number): number {
   const [least, most] = [shares[0]!, shares.at(-1)!]
   if (share < least - 1e-9 || share > most + 1e-9)
     throw new OptionError(`the quantile ${share} of a head that has learnt ${least} to ${most}`, {
@@ -121,8 +140,8 @@ function between(shares: readonly number[], values: Float64Array, share: number)
     shares.findIndex((each) => each >= share - 1e-9),
   )
   const [a, b] = [shares[above - 1]!, shares[above]!]
-  const part = (share - a) / (b - a)
-  return values[above - 1]! * (1 - part) + values[above]! * part
+  const left = (b - share) / (b - a)
+  return values[above]! + left * (values[above - 1]! - values[above]!)
 }
 
 /** Scales are at least this share of a window's deviation: a series that stands still has no finite likelihood. */
@@ -135,13 +154,18 @@ function placed(output: Tensor, center: Tensor, deviation: Tensor): Tensor[] {
   return [location, scale]
 }
 
+/** All but what no double tells from 0 and 1. */
+const nearlyAll = [1e-12, 1 - 1e-12] as const
+
 /** A normal distribution. */
 export function gaussianHead(): ForecastHead {
   return {
     kind: 'gaussian',
+    range: nearlyAll,
     outputs: 2,
     locations: 1,
     probabilistic: true,
+    linear: true,
     parameters: (output, center, deviation) => concat(placed(output, center, deviation), -1),
     loss(parameters, target) {
       const [location, scale] = [column(parameters, 0), column(parameters, 1)]
@@ -158,9 +182,11 @@ export function gaussianHead(): ForecastHead {
 export function studentHead(): ForecastHead {
   return {
     kind: 'student-t',
+    range: nearlyAll,
     outputs: 3,
     locations: 1,
     probabilistic: true,
+    linear: true,
     parameters(output, center, deviation) {
       const freedom = add(softplus(add(slice(output, -1, 2, 3), 3)), 2)
       return concat([...placed(output, center, deviation), freedom], -1)
@@ -189,9 +215,11 @@ export function studentHead(): ForecastHead {
 export function negativeBinomialHead(): ForecastHead {
   return {
     kind: 'negative-binomial',
+    range: nearlyAll,
     outputs: 2,
     locations: 1,
     probabilistic: true,
+    linear: false,
     parameters(output, center, deviation) {
       const rate = add(softplus(add(multiply(slice(output, -1, 0, 1), deviation), center)), 1e-4)
       return concat([rate, add(softplus(slice(output, -1, 1, 2)), 1e-3)], -1)
@@ -218,17 +246,23 @@ export function negativeBinomialHead(): ForecastHead {
   }
 }
 
-/** The least count whose cumulative probability reaches a share. */
+/** The least count whose cumulative probability reaches a share; NaN where the distribution is none. */
 function countQuantile(rate: number, size: number, share: number): number {
   const success = size / (size + rate)
+  if (!(success > 0)) return Number.NaN
   const reaches = (count: number) => jstat.ibeta(success, size, count + 1) >= share
   let high = 1
-  while (!reaches(high)) high *= 2
+  while (high < Number.MAX_SAFE_INTEGER && !reaches(high)) high *= 2
   let low = -1
   while (high - low > 1) {
-    const middle = (low + high) >> 1
+    const middle = Math.floor((low + high) / 2)
     if (reaches(middle)) high = middle
     else low = middle
   }
   return high
+}
+
+/** The value at a uniform number of [0, 1). */
+export function drawnFrom({ range: [least, most], quantile }: ForecastHead, parameters: Float64Array, uniform: number): number {
+  return quantile(parameters, Math.min(most, Math.max(least, uniform)))
 }

@@ -20,6 +20,7 @@ export { type DiffusionHead, type DiffusionHeadOptions, type DiffusionLossInputs
 export type { Field, FieldHead } from './field.ts'
 export { type FlowHead, type FlowHeadOptions, type FlowLossInputs, flowHead } from './flow.ts'
 export {
+  drawnFrom,
   type ForecastHead,
   gaussianHead,
   negativeBinomialHead,

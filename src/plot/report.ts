@@ -2,7 +2,7 @@ import { Eta } from 'eta/core'
 import * as v from 'valibot'
 import { checkOptions } from '../base/options.ts'
 import type { ReadSeries } from '../data/index.ts'
-import type { Backtest, Forecast } from '../systems/index.ts'
+import { type Backtest, evaluate, type Forecast } from '../systems/index.ts'
 import { type Coefficients, coefficientsPlot } from './coefficients-plot.ts'
 import { componentsPlot } from './components-plot.ts'
 import { drawable } from './draw.ts'
@@ -75,8 +75,16 @@ function subtitleOf({ read, forecast, backtests }: ReportContent, chosen: string
   const { series } = read.frame
   const what = series.length === 1 ? `series '${series[0]!.id}'` : `${count(series.length)} series`
   const steps = forecast === undefined ? '' : `, ${count(forecast.series[0]!.mean.length)} steps ahead`
-  const others = backtests.length > 1 ? `, the best of ${backtests.length} methods on past windows` : ''
-  return `${what}${steps}, by ${chosen}${others}`
+  return `${what}${steps}, by ${chosen}${rankText(backtests, chosen)}`
+}
+
+/** Where a method stands among several, by its mean absolute error. */
+function rankText(backtests: readonly Backtest[], chosen: string): string {
+  const own = backtests.find(({ model }) => model === chosen)
+  if (backtests.length < 2 || own === undefined) return ''
+  const error = (backtest: Backtest) => evaluate(backtest)[0]!.mae
+  const rank = 1 + backtests.filter((each) => error(each) < error(own)).length
+  return `, ${rank === 1 ? 'the best' : `number ${rank}`} of ${backtests.length} methods on past windows`
 }
 
 async function plotsOf({ read, forecast, backtests, coefficients }: ReportContent): Promise<string[]> {

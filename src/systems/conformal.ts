@@ -2,34 +2,67 @@ import jstat from 'jstat'
 import * as v from 'valibot'
 import { OptionError } from '../base/errors.ts'
 import { type SeriesFrame, withoutLast } from '../data/index.ts'
-import type { FitRequest, FittedForecaster } from './forecaster-system.ts'
+import { askForecaster } from './ask-forecaster.ts'
+import type { FitRequest, FittedForecaster, Prediction } from './forecaster-system.ts'
 
-const distances = v.array(v.array(v.pipe(v.number(), v.finite(), v.minValue(0))))
+const ascending = (errors: number[]) => errors.every((error, i) => i === 0 || errors[i - 1]! <= error)
+const stepErrors = v.pipe(v.array(v.pipe(v.number(), v.finite(), v.minValue(0))), v.minLength(1), v.check(ascending))
+const distances = v.pipe(v.array(stepErrors), v.minLength(1))
 
 export const calibrationSchema = v.record(v.string(), distances)
 
-/** By series and step: how far forecasts of past windows were off, ascending. */
+/** By series and step: how far forecasts of past windows were off, in units, ascending. */
 export type Calibration = v.InferOutput<typeof calibrationSchema>
 
 /**
- * How far a method was off on the last windows of each series, of which it has learnt nothing: it is fitted to what comes before all of them, unless what
- * is fitted already has held them out. Split conformal prediction; Vovk et al. 2005, for each step of the horizon (Stankevičiūtė et al. 2021).
+ * Errors of methods that say quantiles count in units of the distance from the mean to the quantile of this share, or of what it lacks of 1, on the error's
+ * side: the method says where intervals are wide, its past errors how wide. Locally weighted conformal prediction; Lei et al. 2018, section 5.2.
+ */
+const unitShare = 0.9
+
+/** Quantiles that units are read from. */
+export const unitShares: readonly number[] = [1 - unitShare, unitShare]
+
+/** 1 where a method says no quantiles. */
+function unitOf({ mean, quantiles }: Prediction, step: number, above: boolean): number {
+  const edge = quantiles?.get(above ? unitShare : 1 - unitShare)
+  if (edge === undefined) return 1
+  return Math.max(Math.abs(edge[step]! - mean[step]!), 1e-9 * Math.max(Math.abs(mean[step]!), 1e-9))
+}
+
+/** What comes before the last windows of each series. */
+export function beforeWindows(frame: SeriesFrame, horizon: number, windows: number): SeriesFrame {
+  return cut(frame, horizon + windows - 1)
+}
+
+function cut(frame: SeriesFrame, count: number): SeriesFrame {
+  return { ...frame, series: frame.series.map((series) => withoutLast(series, count)) }
+}
+
+/**
+ * How far a method was off on the last windows of each series, of which it has learnt nothing. Split conformal prediction; Vovk et al. 2005, for each step of the horizon (Stankevičiūtė et al. 2021).
  */
 export async function residuals(
   frame: SeriesFrame,
-  fitTo: (frame: SeriesFrame) => Promise<FittedForecaster>,
+  fitted: FittedForecaster,
   { horizon, signal }: FitRequest,
-  windows: number,
+  { windows, among = windows, quantiles }: WindowChoice,
 ): Promise<Calibration> {
-  const cut = (count: number): SeriesFrame => ({ ...frame, series: frame.series.map((series) => withoutLast(series, count)) })
-  const fitted = await fitTo(cut(horizon + windows - 1))
-  const left = Array.from({ length: windows }, (_, window) => horizon + windows - 1 - window)
-  const predictions = await fitted.predict({ histories: left.map(cut), horizon, quantiles: [], signal })
+  const place = (window: number) => (windows === 1 ? among - 1 : Math.round((window * (among - 1)) / (windows - 1)))
+  const left = Array.from({ length: windows }, (_, window) => horizon + among - 1 - place(window))
+  const predictions = await askForecaster(fitted, {
+    histories: left.map((count) => cut(frame, count)),
+    horizon,
+    quantiles,
+    signal,
+  })
   const errorsOf = (index: number, step: number) =>
     left
       .map((count, window) => {
         const { values } = frame.series[index]!
-        return Math.abs(values[values.length - count + step]! - predictions[window]![index]!.mean[step]!)
+        const prediction = predictions[window]![index]!
+        const error = values[values.length - count + step]! - prediction.mean[step]!
+        return Math.abs(error) / unitOf(prediction, step, error > 0)
       })
       .sort((a, b) => a - b)
   return Object.fromEntries(
@@ -37,17 +70,24 @@ export async function residuals(
   )
 }
 
+interface WindowChoice {
+  readonly windows: number
+  /** Windows that may be taken, the last ones; those that are stand evenly among them. Default: as many. */
+  readonly among?: number
+  readonly quantiles: readonly number[]
+}
+
 interface Asked {
   readonly id: string
-  readonly mean: Float64Array
+  readonly prediction: Prediction
   readonly level: number
 }
 
 /**
- * The mean plus and minus the ⌈(n + 1)·level⌉-th smallest of n past errors of the same step; steps beyond those calibrated take the last one. Where n is too
- * small for the level, errors count as normal ones around 0. Throws OptionError without calibration and for a series it does not know.
+ * The mean plus and minus the ⌈(n + 1)·level⌉-th smallest of n past errors of the same step, in units; steps beyond those calibrated take the last one. Where n is too
+ * small for the level, errors count as normal ones around 0, and the largest one at least. Throws OptionError without calibration and for a series it does not know.
  */
-export function intervalsFrom(calibration: Calibration | undefined, { id, mean, level }: Asked) {
+export function intervalsFrom(calibration: Calibration | undefined, { id, prediction, level }: Asked) {
   const steps = calibration !== undefined && Object.hasOwn(calibration, id) ? calibration[id] : undefined
   if (steps === undefined)
     throw new OptionError(`no intervals for series '${id}'`, {
@@ -56,7 +96,11 @@ export function intervalsFrom(calibration: Calibration | undefined, { id, mean, 
     })
   const widths = steps.map((errors) => widthOf(errors, level))
   const width = (step: number) => widths[Math.min(step, widths.length - 1)]!
-  return { lower: mean.map((value, step) => value - width(step)), upper: mean.map((value, step) => value + width(step)) }
+  const { mean } = prediction
+  return {
+    lower: mean.map((value, step) => value - width(step) * unitOf(prediction, step, false)),
+    upper: mean.map((value, step) => value + width(step) * unitOf(prediction, step, true)),
+  }
 }
 
 /** Half the width of an interval, from past errors, ascending. */
@@ -64,5 +108,5 @@ function widthOf(errors: readonly number[], level: number): number {
   const rank = Math.ceil(((errors.length + 1) * level) / 100)
   if (rank <= errors.length) return errors[rank - 1]!
   const deviation = Math.sqrt(errors.reduce((sum, error) => sum + error ** 2, 0) / errors.length)
-  return deviation * jstat.normal.inv(0.5 + level / 200, 0, 1)
+  return Math.max(errors.at(-1)!, deviation * jstat.normal.inv(0.5 + level / 200, 0, 1))
 }

@@ -14,6 +14,10 @@ export interface ForecastCapabilities {
   readonly anyHorizon: boolean
   /** Whether forecasts have quantiles of their own; those of others come from their errors on past windows. */
   readonly probabilistic: boolean
+  /** Whether these quantiles are whole numbers: past errors cannot correct them by shares of what they are apart. */
+  readonly counts: boolean
+  /** Whether it draws ways that a series may take, each step given the ones before. */
+  readonly paths: boolean
   /** Whether what is said of one series depends on the others: all of them must be there, over the same stamps. */
   readonly multivariate: boolean
 }
@@ -58,8 +62,8 @@ export interface FittedForecaster {
   predict(request: PredictRequest): Promise<readonly (readonly Prediction[])[]>
   /** All that was learnt, as JSON. */
   state(): unknown
-  /** Of linear methods, for a series: its scale decides the constant. */
-  coefficients?(id: string): LagCoefficients
+  /** Of linear methods, for a series (default: the first one learnt from): its scale decides the constant. */
+  coefficients?(id?: string): LagCoefficients
   /** Frees what it holds on the device. */
   dispose?(): Promise<void>
 }
@@ -81,6 +85,8 @@ export interface FitRequest {
   readonly seed: number
   /** Where methods that learn in steps run; without one they open their own. */
   readonly device?: Device | undefined
+  /** State of a fitted one that learning starts from. */
+  readonly start?: unknown
   readonly signal?: AbortSignal | undefined
   readonly onProgress?: ((progress: FitProgress) => void) | undefined
 }

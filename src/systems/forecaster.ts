@@ -1,10 +1,12 @@
 import * as v from 'valibot'
 import { DataError, FormatError, MismatchError, OptionError } from '../base/errors.ts'
 import { callable, checkOptions, wholeNumber } from '../base/options.ts'
-import { type Frequency, type Series, type SeriesFrame, seasonOf, stampAfter, stampText } from '../data/index.ts'
+import { type Frequency, frequencyUnits, type Series, type SeriesFrame, seasonOf, stampAfter } from '../data/index.ts'
 import type { Device } from '../platform/index.ts'
-import { type Calibration, calibrationSchema, intervalsFrom, residuals } from './conformal.ts'
-import { loadForecaster } from './forecaster-registry.ts'
+import { askForecaster } from './ask-forecaster.ts'
+import { checkFrame, checkFuture, checkLengths, checkSeries } from './check-frame.ts'
+import { beforeWindows, type Calibration, calibrationSchema, intervalsFrom, residuals, unitShares } from './conformal.ts'
+import { forecasterCost, loadForecaster } from './forecaster-registry.ts'
 import type {
   FitProgress,
   FitRequest,
@@ -25,14 +27,16 @@ export interface FitForecasterOptions {
   /** Steps of a season; 1: none. Default: what the frequency mostly has. */
   readonly season?: number
   /**
-   * Past windows whose errors give the intervals of methods that have none of their own; each has one value more. Default: 40, or as many as leave half
-   * of the shortest series to learn from. 0: no intervals.
+   * Past windows whose errors give intervals their widths; each has one value more. Default: 40, or as many as leave half of the shortest series to learn
+   * from; of methods that held out values, evenly among these; of those that have quantiles besides, none where they held out too few. 0: no intervals, or the method's own.
    */
   readonly calibrationWindows?: number
   /** Of all that is random in learning. Default 0. */
   readonly seed?: number
   /** Where methods that learn in steps run. Default: one that is opened for it. */
   readonly device?: Device
+  /** Of methods that learn in steps: a fitted one of the same sizes, whose weights learning starts from. Default: random ones. */
+  readonly start?: Forecaster
   /** After each step of methods that learn in steps. */
   readonly onProgress?: (progress: FitProgress) => void
   readonly signal?: AbortSignal
@@ -46,6 +50,7 @@ const fitSchema = v.strictObject({
   calibrationWindows: v.optional(wholeNumber(0)),
   seed: v.optional(wholeNumber(0)),
   device: v.optional(v.looseObject({ run: callable })),
+  start: v.optional(v.custom<Forecaster>((value) => value instanceof Forecaster, 'expected a forecaster')),
   onProgress: v.optional(callable),
   signal: v.optional(v.instance(AbortSignal)),
 })
@@ -106,53 +111,65 @@ export async function fitForecaster(frame: SeriesFrame, options: FitForecasterOp
   const { model, horizon, season = seasonOf(frame.frequency), seed = 0, device, onProgress, signal } = options
   const system = await loadForecaster(model)
   const own = system.readOptions(options.options ?? {})
-  const request: FitRequest = { horizon, season, seed, device, onProgress, signal }
+  const request: FitRequest = { horizon, season, seed, device, onProgress, signal, start: startOf(options) }
   checkFrame(frame, system, own, request)
-  const windows = options.calibrationWindows ?? defaultWindows(frame, system.minimumLength(own, request), horizon)
+  if (system.capabilities(own).counts && (options.calibrationWindows ?? 0) > 0)
+    throw new OptionError(`calibrationWindows is ${options.calibrationWindows}, and '${model}' says quantiles of counts`, {
+      expected: '0: past errors correct none but continuous ones',
+    })
   const fitted = await system.fit(frame, own, request)
-  const calibration = await calibrated(frame, { system, options: own, request, fitted }, windows)
-  return new Forecaster({ system, options: own, request, frame, fitted, calibration })
+  try {
+    const calibration = await calibrated(frame, { system, options: own, request, fitted }, options.calibrationWindows)
+    return new Forecaster({ system, options: own, request, frame, fitted, calibration })
+  } catch (error) {
+    await fitted.dispose?.()
+    throw error
+  }
 }
 
-async function calibrated(frame: SeriesFrame, parts: Omit<Parts, 'frame' | 'calibration'>, windows: number) {
+function startOf({ model, start }: FitForecasterOptions): unknown {
+  if (start === undefined) return undefined
+  if (forecasterCost(model) !== 'training') throw new OptionError(`start does nothing for '${model}'`, { fix: 'leave it out' })
+  if (start.model !== model)
+    throw new MismatchError(`a '${model}' that starts from a '${start.model}'`, { expected: 'one of its kind' })
+  return start.toJSON().state
+}
+
+/** Fewer say less than a method's own quantiles do. */
+const fewWindows = 20
+
+/** By what is fitted where it has held out the windows, and otherwise by another one, fitted to what comes before them. */
+async function calibrated(frame: SeriesFrame, parts: Omit<Parts, 'frame' | 'calibration'>, wanted: number | undefined) {
   const { system, options, request, fitted } = parts
-  if (system.capabilities(options).probabilistic || windows === 0) return undefined
-  const heldOut = (fitted.heldOut ?? 0) >= request.horizon + windows - 1
-  const fitTo = (part: SeriesFrame) => (heldOut ? Promise.resolve(fitted) : system.fit(part, options, request))
-  return residuals(frame, fitTo, request, windows)
+  const { horizon } = request
+  const { probabilistic, counts, paths } = system.capabilities(options)
+  const spare = (fitted.heldOut ?? 0) - horizon + 1
+  // Quantiles from paths take hundreds of forecasts each.
+  const free = () => (spare < fewWindows || paths || counts ? 0 : Math.min(40, spare))
+  const windows = wanted ?? (probabilistic ? free() : defaultWindows(frame, system.minimumLength(options, request), horizon, spare))
+  if (windows === 0) return undefined
+  const how = { windows, quantiles: probabilistic ? unitShares : [] }
+  if (windows <= spare) return residuals(frame, fitted, request, { ...how, among: spare })
+  const before = beforeWindows(frame, horizon, windows)
+  checkLengths(before, system, options, request, 'fewer calibrationWindows')
+  const other = await system.fit(before, options, request)
+  try {
+    return await residuals(frame, other, request, how)
+  } finally {
+    await other.dispose?.()
+  }
 }
 
-/** Up to 40, of which the shortest series keeps half to learn from. */
-function defaultWindows({ series }: SeriesFrame, least: number, horizon: number): number {
+/** Up to 40, of which the shortest series keeps half to learn from, or which were held out. */
+function defaultWindows({ series }: SeriesFrame, least: number, horizon: number, heldOut: number): number {
   const shortest = Math.min(...series.map(({ values }) => values.length))
   const spare = Math.min(Math.floor(shortest / 2), shortest - least) - horizon + 1
-  return Math.max(0, Math.min(40, spare))
+  return Math.max(0, Math.min(40, Math.max(spare, heldOut)))
 }
 
-/** Throws DataError on what a method cannot use. */
-export function checkFrame(frame: SeriesFrame, system: ForecasterSystem, options: unknown, request: FitRequest): void {
-  const { id } = system
-  const capabilities = system.capabilities(options)
-  const least = system.minimumLength(options, request)
-  if (frame.series.length === 0) throw new DataError('no series', { expected: 'at least one' })
-  for (const series of frame.series) {
-    if (series.values.length < least)
-      throw new DataError(`series '${series.id}' has ${series.values.length} values`, {
-        expected: `at least ${least} for '${id}' with a horizon of ${request.horizon} and a season of ${request.season}`,
-        fix: 'a shorter horizon or season, or another model',
-      })
-    if (!capabilities.missing && series.values.some(Number.isNaN))
-      throw new DataError(`series '${series.id}' has gaps, which '${id}' cannot use`, {
-        fix: "fill them: fill: 'forward', 'linear' or 'zero'",
-      })
-    for (const kind of ['past', 'future', 'static'] as const) {
-      const names = Object.keys(series[kind])
-      if (!capabilities[kind] && names.length > 0)
-        throw new DataError(`'${id}' cannot use ${kind} covariates: ${names.join(', ')}`, {
-          fix: 'leave them out, or take another model',
-        })
-    }
-  }
+/** The shares below the edges of an interval of a level in percent. */
+function sharesOf(level: number): [number, number] {
+  return [0.5 - level / 200, 0.5 + level / 200]
 }
 
 interface Parts {
@@ -196,7 +213,7 @@ export class Forecaster {
 
   /**
    * What is to come after each series' last value. Throws OptionError on a horizon that the method was not fitted for and on levels that its calibration cannot
-   * tell, MismatchError on a history of another frequency.
+   * tell, MismatchError on a history of another frequency, DataError on histories that it cannot use, NonFiniteError where it says what is no number.
    */
   async forecast(options: ForecastOptions = {}): Promise<Forecast> {
     checkOptions(forecastSchema, options, 'forecast')
@@ -211,19 +228,27 @@ export class Forecaster {
     const { probabilistic } = this.#capabilities
     const { horizon = request.horizon, levels = this.defaultLevels, signal } = options
     for (const history of histories) this.#check(horizon, history)
-    const quantiles = probabilistic ? levels.flatMap((level) => [0.5 - level / 200, 0.5 + level / 200]) : []
+    const quantiles = probabilistic ? this.#quantilesFor(levels, histories) : []
+    if (options.paths !== undefined && !this.#capabilities.paths)
+      throw new OptionError(`'${this.model}' draws no paths as it was fitted`, {
+        expected: "a method that goes step by step, with a distribution: 'arnet' with steps: 1 and distribution: 'gaussian'",
+        fix: 'ask for levels',
+      })
+    if (options.seed !== undefined && options.paths === undefined) throw new OptionError('seed does nothing without paths')
     const paths = options.paths === undefined ? undefined : { count: options.paths, seed: options.seed ?? 0 }
-    const predictions = await fitted.predict({ histories, horizon, quantiles, paths, signal })
+    const predictions = await askForecaster(fitted, { histories, horizon, quantiles, paths, signal })
     return histories.map((history, i) => this.#assembled(history, predictions[i]!, horizon, levels))
   }
 
   /**
    * Weights of the lags, of linear methods, for a series (default: the first one that it was fitted to). Throws OptionError where there are none.
    */
-  coefficients(series = this.#parts.frame.series[0]?.id ?? ''): LagCoefficients {
+  coefficients(series?: string): LagCoefficients {
     const found = this.#parts.fitted.coefficients?.(series)
     if (found === undefined)
-      throw new OptionError(`'${this.model}' has no coefficients`, { expected: 'a linear method: ridge, arnet' })
+      throw new OptionError(`'${this.model}' has no coefficients`, {
+        expected: 'a linear method: ridge, or arnet without hidden layers and counts',
+      })
     return found
   }
 
@@ -276,11 +301,24 @@ export class Forecaster {
     }
   }
 
+  #quantilesFor(levels: readonly number[], histories: readonly SeriesFrame[]): readonly number[] {
+    if (levels.length === 0) return []
+    const all = histories.flatMap(({ series }) => series)
+    const own = all.every(({ id }) => this.#isCalibrated(id)) ? [] : levels.flatMap(sharesOf)
+    return this.#parts.calibration === undefined ? own : [...unitShares, ...own]
+  }
+
+  #isCalibrated(id: string): boolean {
+    const { calibration } = this.#parts
+    return calibration !== undefined && Object.hasOwn(calibration, id)
+  }
+
+  /** By past errors of the series; of one that was not there, by the method's own quantiles where it has them. */
   #interval(id: string, prediction: Prediction, level: number) {
-    const { quantiles, mean } = prediction
-    const own = [0.5 - level / 200, 0.5 + level / 200].map((quantile) => quantiles?.get(quantile))
-    if (own[0] !== undefined && own[1] !== undefined) return { lower: own[0], upper: own[1] }
-    return intervalsFrom(this.#parts.calibration, { id, mean, level })
+    if (this.#isCalibrated(id) || !this.#capabilities.probabilistic)
+      return intervalsFrom(this.#parts.calibration, { id, prediction, level })
+    const [lower, upper] = sharesOf(level).map((share) => prediction.quantiles!.get(share)!)
+    return { lower: lower!, upper: upper! }
   }
 
   #check(horizon: number, history: SeriesFrame): void {
@@ -292,6 +330,7 @@ export class Forecaster {
       })
     if (history.frequency.unit !== frame.frequency.unit || history.frequency.every !== frame.frequency.every)
       throw new MismatchError('a history of another frequency', { expected: 'the one it was fitted with' })
+    checkSeries(history, system, this.#parts.options)
     for (const series of history.series) {
       if (series.values.length < fitted.minimumLength)
         throw new DataError(`series '${series.id}' has ${series.values.length} values`, {
@@ -302,28 +341,14 @@ export class Forecaster {
   }
 }
 
-/** Throws DataError naming the stamps whose future covariates are missing. */
-export function checkFuture({ id, start, values, future }: Series, frame: SeriesFrame, horizon: number): void {
-  for (const [name, known] of Object.entries(future)) {
-    const missing = Array.from({ length: horizon }, (_, step) => values.length + step).filter((at) => !Number.isFinite(known[at]))
-    if (missing.length === 0) continue
-    const stamps = missing.slice(0, 5).map((at) => stampText(stampAfter(frame.frequency, frame.zone, start, at), frame))
-    const more = missing.length > stamps.length ? ` and ${missing.length - stamps.length} more` : ''
-    throw new DataError(`the future covariate '${name}' of series '${id}' is missing for ${stamps.join(', ')}${more}`, {
-      expected: `values for all ${horizon} steps to come`,
-      fix: 'makeFuture lists the stamps',
-    })
-  }
-}
-
 const fileSchema = v.strictObject({
   format: v.literal('nextx forecaster'),
   model: v.string(),
   options: v.unknown(),
-  horizon: wholeNumber(1),
+  horizon: wholeNumber(1, 100_000),
   season: wholeNumber(1),
   seed: wholeNumber(0),
-  frequency: v.strictObject({ unit: v.string(), every: wholeNumber(1), monthEnd: v.optional(v.literal(true)) }),
+  frequency: v.strictObject({ unit: v.picklist(frequencyUnits), every: wholeNumber(1), monthEnd: v.optional(v.literal(true)) }),
   zone: v.string(),
   state: v.unknown(),
   calibration: v.optional(calibrationSchema),

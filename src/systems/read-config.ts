@@ -9,11 +9,13 @@ export const layerCount = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxVa
 export const share = v.pipe(v.number(), v.minValue(0), v.ltValue(1))
 export const positive = v.pipe(v.number(), v.finite(), v.gtValue(0))
 
-/** Checks plain data against a schema. Throws OptionError naming the field. */
+/** Checks plain data against a schema. Throws OptionError naming the field; fields that no schema has are called unknown. */
 export function parseConfig<T>(schema: v.GenericSchema<unknown, T>, data: unknown, what: string): T {
   const result = v.safeParse(schema, data, { abortEarly: true })
   if (result.success) return result.output
   const [issue] = result.issues
+  if (issue.type === 'strict_object' && issue.expected === 'never')
+    throw new OptionError(`${what}: unknown option '${v.getDotPath(issue)}'`, { fix: 'leave it out, or mend its name' })
   throw new OptionError(`${what}: ${v.getDotPath(issue) ?? 'the whole'} is ${issue.received}`, {
     expected: issue.expected ?? issue.message,
   })

@@ -5,17 +5,20 @@ import { crossValidate, evaluate, fitForecaster, forecasterIds } from '../../src
 import { type ContractCase, forecasterContract, seasonalFrame } from './forecaster-contract.ts'
 
 /** Small networks and few steps; every network once as it is, and some in other ways. */
-const small = { width: 8, heads: 2, layers: 1, inputSize: 24, epochs: 2 }
+const small = { width: 8, heads: 2, layers: 1, inputSize: 24, epochs: 2, minSteps: 0 }
 
 const smallOptions: Readonly<Record<string, readonly object[]>> = {
   arima: [{ order: [1, 1, 0] }, { order: [0, 1, 1], seasonal: [0, 1, 1], intervals: 'model' }],
-  arnet: [{ epochs: 2 }, { epochs: 2, hidden: [4], sparsity: 0.5, distribution: 'gaussian', steps: 4 }],
+  arnet: [
+    { epochs: 2, minSteps: 0 },
+    { epochs: 2, minSteps: 0, hidden: [4], sparsity: 0.5, distribution: 'gaussian', steps: 4 },
+  ],
   ets: [{}, { intervals: 'model' }],
   gateformer: [{ ...small, hidden: 8, patch: 8, stride: 4 }],
   autoformer: [{ ...small, average: 5, distribution: 'quantile' }],
   informer: [{ ...small, variates: 'apart' }],
-  gpht: [{ width: 8, heads: 2, layers: 1, stages: [2, 1], token: 4, inputSize: 24, epochs: 2 }],
-  spacetime: [{ width: 4, state: 6, inputSize: 24, epochs: 2 }],
+  gpht: [{ width: 8, heads: 2, layers: 1, stages: [2, 1], token: 4, inputSize: 24, epochs: 2, minSteps: 0 }],
+  spacetime: [{ width: 4, state: 6, inputSize: 24, epochs: 2, minSteps: 0 }],
   smamba: [small],
   itransformer: [small, { ...small, variates: 'apart', distribution: 'quantile' }],
 }

@@ -1,9 +1,9 @@
-import { OptionError } from '../../base/errors.ts'
-import { stampText } from '../../data/index.ts'
-import { writeFileAtomic } from '../../platform/index.ts'
+import { FormatError, OptionError } from '../../base/errors.ts'
+import { type ReadSeries, stampText } from '../../data/index.ts'
+import { readFileBytes, writeFileAtomic } from '../../platform/index.ts'
 import { forecastPlot } from '../../plot/index.ts'
-import { checkFuture } from '../../systems/forecaster.ts'
-import { type Forecast, type Forecaster, fitForecaster, type LagCoefficients } from '../../systems/index.ts'
+import { checkFuture } from '../../systems/check-frame.ts'
+import { type Forecast, type Forecaster, fitForecaster, type LagCoefficients, restoreForecaster } from '../../systems/index.ts'
 import { interruptible } from '../exit.ts'
 import type { ForecastFlags } from '../forecast.ts'
 import { note, writeJson, writeLines } from '../terminal.ts'
@@ -17,22 +17,22 @@ export async function forecastAction(path: string, flags: ForecastFlags): Promis
     await checkDrawing(flags)
     const read = await readTable(path, flags)
     for (const series of read.frame.series) checkFuture(series, read.frame, flags.horizon)
-    const { tried, chosen, passedOver } = await tryMethods(read, flags, signal)
-    for (const line of errorTable(tried, flags.level)) note(line)
-    const { model, backtest } = chosen
-    const { horizon, season, seed, option: options } = flags
-    await using forecaster = await withProgress(model, (progress) =>
-      fitForecaster(read.frame, { model, horizon, ...withoutUndefined({ season, seed, options }), ...progress, signal }),
-    )
-    const forecast = await forecaster.forecast({ levels: flags.level, signal })
+    const { tried, chosen, passedOver } = flags.from === undefined ? await tryMethods(read, flags, signal) : nothingTried
+    for (const line of tried.length === 0 ? [] : errorTable(tried, flags.level)) note(line)
+    await using forecaster = await forecasterFor(read, chosen?.model, flags, signal)
+    const forecast = await forecaster.forecast({ history: read.frame, horizon: flags.horizon, levels: flags.level, signal })
     const rows = rowsOf(forecast, flags.level)
     if (flags.out !== undefined) {
       await writeFileAtomic(flags.out, `${rows.map((row) => row.map(csvCell).join(',')).join('\n')}\n`)
       note(`wrote ${flags.out}`)
     }
-    if (flags.json === true) writeJson(objects(rows, model, tried))
+    if (flags.save !== undefined) {
+      await writeFileAtomic(flags.save, JSON.stringify(forecaster))
+      note(`wrote ${flags.save}`)
+    }
+    if (flags.json === true) writeJson(objects(rows, forecaster.model, tried))
     else writeLines(shown(rows, forecast))
-    await writePlot(flags, () => forecastPlot(read.frame, forecast, { backtest }))
+    await writePlot(flags, () => forecastPlot(read.frame, forecast, withoutUndefined({ backtest: chosen?.backtest })))
     const backtests = tried.map((each) => each.backtest)
     const coefficients = coefficientsOf(forecaster)
     await writeReport(flags, {
@@ -44,6 +44,39 @@ export async function forecastAction(path: string, flags: ForecastFlags): Promis
       ...(coefficients !== undefined && { coefficients }),
     })
   })
+}
+
+const nothingTried = { tried: [], chosen: undefined, passedOver: [] } as const
+
+/** Fitted to the whole table, or what a file kept. */
+async function forecasterFor(
+  { frame }: ReadSeries,
+  model: string | undefined,
+  flags: ForecastFlags,
+  signal: AbortSignal,
+): Promise<Forecaster> {
+  const { horizon, season, seed, option: options, from } = flags
+  if (from !== undefined) return keptForecaster(from, flags)
+  return withProgress(model!, (progress) =>
+    fitForecaster(frame, { model: model!, horizon, ...withoutUndefined({ season, seed, options }), ...progress, signal }),
+  )
+}
+
+async function keptForecaster(path: string, { model, option, season, seed }: ForecastFlags): Promise<Forecaster> {
+  const given = Object.entries({ model: model === 'best' ? undefined : model, option, season, seed }).find(
+    ([, value]) => value !== undefined,
+  )
+  if (given !== undefined)
+    throw new OptionError(`--${given[0]} with --from, which says it already`, { fix: 'leave one of them out' })
+  return restoreForecaster(parsedJson(path, new TextDecoder().decode(await readFileBytes(path))))
+}
+
+function parsedJson(path: string, text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw new FormatError(`'${path}' is no JSON`, { expected: 'a file that --save wrote' })
+  }
 }
 
 /** Of linear methods. */

@@ -56,7 +56,7 @@ export async function tryMethods({ frame }: ReadSeries, flags: TrialFlags, signa
   }
   for (const id of candidates(named)) {
     if (id !== named && takesLong(id, frame)) {
-      passOver(id, `passed over, for it takes long for so many values; --model ${id} tries it`)
+      passOver(id, `takes long for so many values; --model ${id} tries it`)
       continue
     }
     try {

@@ -35,7 +35,8 @@ const aliases: Readonly<Record<string, Omit<Frequency, 'every'>>> = {
   ye: { unit: 'year', monthEnd: true },
 }
 
-const units: readonly FrequencyUnit[] = [
+/** All of them. */
+export const frequencyUnits = [
   'second',
   'minute',
   'hour',
@@ -46,7 +47,7 @@ const units: readonly FrequencyUnit[] = [
   'quarter',
   'year',
   'step',
-]
+] as const satisfies readonly FrequencyUnit[]
 
 /**
  * A frequency in words: "hour", "15 minutes", "month", "business day", or as pandas has it: "h", "15min", "MS".
@@ -58,7 +59,7 @@ export function frequencyOf(text: string): Frequency {
   const [, count = '1', word = ''] = /^\s*(\d{1,6})?\s*([a-z ]+?)\s*$/i.exec(text) ?? []
   const every = Number(count || '1')
   const name = word.replaceAll(' ', '').toLowerCase()
-  const unit = units.find((each) => each.toLowerCase() === name || `${each.toLowerCase()}s` === name)
+  const unit = frequencyUnits.find((each) => each.toLowerCase() === name || `${each.toLowerCase()}s` === name)
   const alias = Object.hasOwn(aliases, name) ? aliases[name] : undefined
   if (every < 1 || (unit ?? alias) === undefined)
     throw new OptionError(`frequency '${text}'`, {

@@ -210,6 +210,13 @@ function numberOf({ place, cells }: Row, columns: readonly string[], column: num
   if (Number.isFinite(number)) return number
   throw new DataError(`${place}, column '${columns[column]}': '${shortened(text, 40)}'`, {
     expected: 'a finite number',
-    ...(/^-?[\d.]*,\d+$/.test(text) && { fix: 'write decimal points, not commas' }),
+    ...fixOf(text),
   })
+}
+
+function fixOf(text: string): { readonly fix: string } | object {
+  if (/^-?[\d.]*,\d+$/.test(text)) return { fix: 'write decimal points, not commas' }
+  return /\p{L}/u.test(text)
+    ? { fix: 'if the column says which series a row is of, name it as id; or name the columns to forecast as target' }
+    : {}
 }

@@ -1,7 +1,33 @@
+import * as v from 'valibot'
 import { OptionError } from '../../base/errors.ts'
 import { Linear, normal } from '../../nn/index.ts'
 import { add, concat, constant, expand, pad, slice, type Tensor } from '../../tensor/index.ts'
+import { count, layerCount } from '../read-config.ts'
 import type { SeriesSizes, SeriesWindow } from './series-network.ts'
+
+export interface EncoderDecoderOptions {
+  readonly width: number
+  readonly hidden?: number | undefined
+  readonly heads: number
+  readonly layers: number
+  readonly decoderLayers: number
+  readonly labelSize?: number | undefined
+  readonly factor: number
+}
+
+/** Options of networks with an encoder and a decoder; `factor` by default. */
+export const encoderDecoderEntries = (factor: number) => ({
+  width: v.optional(count, 64),
+  /** Width inside the MLPs. Default: four times the width. */
+  hidden: v.optional(count),
+  layers: v.optional(layerCount, 2),
+  decoderLayers: v.optional(layerCount, 1),
+  heads: v.optional(count, 8),
+  /** Last values that the decoder begins with. Default: half of the input. */
+  labelSize: v.optional(count),
+  /** factor·ln(length) lags count, or queries attend. */
+  factor: v.optional(v.pipe(v.number(), v.gtValue(0), v.maxValue(100)), factor),
+})
 
 /** Rows before and after each row of `[batch, time, width]`, the ends joined: `[batch, time, 3·width]`. */
 export function withNeighbours(x: Tensor): Tensor {

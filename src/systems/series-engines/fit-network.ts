@@ -3,19 +3,20 @@ import { DataError, OptionError } from '../../base/errors.ts'
 import { createRng, type Rng } from '../../base/rng.ts'
 import { firstRow, shuffledItems } from '../../data/batches.ts'
 import { calendarFeatureNames, type SeriesFrame, withoutLast } from '../../data/index.ts'
-import { disposeModule, initialize, namedVariables, readVariables } from '../../nn/index.ts'
+import { checkFit, disposeModule, freeze, initialize, namedVariables, readVariables, writeVariables } from '../../nn/index.ts'
 import { openDevice } from '../../platform/index.ts'
 import { float32, type Inputs } from '../../tensor/index.ts'
 import { adamw, constant, cosine, type FitEvent, fit, type Schedule, type TrainingTask } from '../../train/index.ts'
 import type { FitRequest, FittedForecaster } from '../forecaster-system.ts'
-import { fittedNetwork, storedWeights } from './fitted-network.ts'
+import { fittedNetwork, readWeights, storedWeights } from './fitted-network.ts'
 import { type NeuralDefinition, type NeuralSystemOptions, seesTogether, windowOf } from './neural-definition.ts'
 import { headOf, type NeuralOptions } from './neural-options.ts'
 import { type Samples, samplesOf } from './samples.ts'
 import { scalingOf } from './scaling.ts'
 import type { SeriesNetwork, SeriesSizes } from './series-network.ts'
-import { type WindowSource, windowSources } from './sources.ts'
+import { windowSources } from './sources.ts'
 import { traceLoss, windowInputs } from './window-program.ts'
+import { checkReach, sizesOf } from './window-sizes.ts'
 
 /** Most windows that judge when to stop. */
 const mostValidationWindows = 4096
@@ -28,39 +29,51 @@ export async function fitNetwork<Own>(
   request: FitRequest,
 ): Promise<FittedForecaster> {
   const { inputSize, block } = windowOf(definition, options, request)
+  const ids = frame.series.map(({ id }) => id)
   const heldOut = heldOutOf(frame, options, inputSize + block, block)
   const scaler = options.scaler ?? (options.distribution === 'negative-binomial' ? 'none' : 'standard')
   const scaling = scalingOf({ ...frame, series: frame.series.map((series) => withoutLast(series, heldOut)) }, scaler)
   const together = seesTogether(definition, options)
   const { calendar } = definition.uses
-  const sources = windowSources(frame, { together, calendar, scaling, scaler, ahead: 0 })
+  const sources = windowSources(frame, { together, calendar, scaling, scaler, ahead: 0, room: 0 })
   const head = headOf(options)
   for (const { values } of frame.series) head.checkValues?.(values)
-  const sizes = sizesOf(
-    sources,
-    frame,
-    { inputSize, horizon: block, outputs: head.outputs, locations: head.locations, season: request.season },
-    calendar,
-  )
+  const features = calendar ? calendarFeatureNames(frame.frequency).length : 0
+  const sizes = sizesOf(definition, options, request, { scaling, ids, calendar: features })
   definition.check?.(options, sizes)
+  checkReach(definition, sizes, request.horizon)
   const network = definition.network(options, sizes)
   const rng = createRng(request.seed)
   await initialize(network, rng.fold('weights'))
+  await started(network, options, request)
   const training = samplesOf(sources, sizes, { to: heldOut })
   const validation = heldOut === 0 ? undefined : samplesOf(sources, sizes, { from: heldOut, to: 0 })
   const device = request.device ?? (await openDevice())
   const own = request.device === undefined
   try {
     const run = trainingRun({ network, options, sizes, training, validation, rng })
-    const tensors = await trained(run, device, request)
-    await disposeModule(network)
-    const ids = frame.series.map(({ id }) => id)
+    const tensors = await trained(run, device, request).finally(() => disposeModule(network))
     const learnt = { sizes, scaling, scaler, ids, heldOut, weights: storedWeights(tensors) }
     return fittedNetwork({ definition, options, request, ...learnt }, { device, own })
   } catch (error) {
     if (own) await device[Symbol.asyncDispose]()
     throw error
   }
+}
+
+/** Puts what was learnt before in the place of random weights, and keeps what is not to be learnt. Throws MismatchError when it does not fit. */
+async function started(network: SeriesNetwork, { learns }: NeuralOptions, { start }: FitRequest): Promise<void> {
+  if (start === undefined) {
+    if (learns === 'all') return
+    throw new OptionError("learns: 'head' without anything learnt before", { fix: 'give a fitted forecaster as start' })
+  }
+  const weights = readWeights((start as { readonly weights: Parameters<typeof readWeights>[0] }).weights)
+  const variables = namedVariables(network)
+  checkFit(variables, weights, 'what it starts from')
+  await writeVariables(variables, weights)
+  if (learns === 'all') return
+  if (network.isHead === undefined) throw new OptionError("learns: 'head' of a network without one", { expected: "'all'" })
+  freeze(network, (name) => !network.isHead!(name))
 }
 
 /** Last values that judge when to stop. */
@@ -78,28 +91,6 @@ function heldOutOf({ series }: SeriesFrame, { validationSize }: NeuralOptions, w
       fix: 'a smaller validationSize',
     })
   return validationSize
-}
-
-type Given = Pick<SeriesSizes, 'inputSize' | 'horizon' | 'outputs' | 'locations' | 'season'>
-
-function sizesOf(sources: readonly WindowSource[], frame: SeriesFrame, given: Given, calendar: boolean): SeriesSizes {
-  const [first] = sources as readonly [WindowSource]
-  const columns = (values: Float32Array) => values.length / first.length
-  const different = sources.find(
-    ({ marks, covariates, length }) =>
-      marks.length / length !== columns(first.marks) || covariates.length / length !== columns(first.covariates),
-  )
-  if (different !== undefined)
-    throw new DataError(`series '${first.ids[0]}' and '${different.ids[0]}' have other covariates`, {
-      expected: 'the same names for all',
-    })
-  return {
-    ...given,
-    variates: first.ids.length,
-    marks: columns(first.marks),
-    calendar: calendar ? calendarFeatureNames(frame.frequency).length : 0,
-    covariates: columns(first.covariates),
-  }
 }
 
 interface RunParts {
@@ -123,7 +114,8 @@ interface Run {
 function trainingRun({ network, options, sizes, training, validation, rng }: RunParts): Run {
   const batch = Math.min(options.batch, training.count, ...(validation === undefined ? [] : [validation.count]))
   const epoch = Math.ceil(training.count / batch)
-  const steps = Math.min(options.maxSteps, options.epochs * epoch)
+  const steps = Math.min(options.maxSteps, Math.max(options.epochs * epoch, options.minSteps))
+  const round = Math.ceil(steps / options.epochs)
   const rows = sizes.inputSize + sizes.horizon
   const inputs: Inputs = { ...windowInputs(sizes, batch, rows), progress: float32(1) }
   const itemAt = shuffledItems(rng.fold('order'), training.count)
@@ -144,8 +136,8 @@ function trainingRun({ network, options, sizes, training, validation, rng }: Run
       ),
     ...(validation && { validation: validationBatches(validation, batch, (indices) => feed(validation, indices, 1)) }),
   }
-  const validateEvery = validation === undefined ? undefined : Math.min(epoch, Math.max(1, Math.ceil(steps / 5)))
-  return { task, steps, validateEvery, learningRate: scheduleOf(options, steps, epoch), options }
+  const validateEvery = validation === undefined ? undefined : round
+  return { task, steps, validateEvery, learningRate: scheduleOf(options, steps, round), options }
 }
 
 /** Windows evenly from the first to the last one, in full batches. */
@@ -154,14 +146,14 @@ function validationBatches(
   batch: number,
   feed: (indices: readonly number[]) => ReturnType<TrainingTask['batchAt']>,
 ): NonNullable<TrainingTask['validation']> {
-  const batches = Math.floor(Math.min(count, mostValidationWindows) / batch)
-  const windowAt = (row: number) => Math.floor((row * count) / (batches * batch))
+  const batches = Math.max(1, Math.floor(Math.min(count, mostValidationWindows) / batch))
+  const windowAt = (row: number) => Math.round((row * (count - 1)) / Math.max(1, batches * batch - 1))
   return { batches, batchAt: (index) => feed(Array.from({ length: batch }, (_, i) => windowAt(index * batch + i))) }
 }
 
-function scheduleOf({ schedule, learningRate }: NeuralOptions, steps: number, epoch: number): Schedule {
+function scheduleOf({ schedule, learningRate }: NeuralOptions, steps: number, round: number): Schedule {
   if (schedule === 'cosine') return cosine({ peak: learningRate, steps })
-  return schedule === 'constant' ? constant(learningRate) : (step) => learningRate * 0.5 ** Math.floor(step / epoch)
+  return schedule === 'constant' ? constant(learningRate) : (step) => learningRate * 0.5 ** Math.floor(step / round)
 }
 
 /** The weights that were best on what was held out, or the last ones. */

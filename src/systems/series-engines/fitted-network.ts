@@ -1,18 +1,17 @@
 import * as v from 'valibot'
 import { elementCount, type HostTensor } from '../../base/dtype.ts'
-import { DataError, FormatError, OptionError } from '../../base/errors.ts'
-import type { SeriesFrame } from '../../data/index.ts'
-import type { ForecastHead } from '../../heads/index.ts'
+import { FormatError } from '../../base/errors.ts'
 import { checkFit, namedVariables } from '../../nn/index.ts'
 import { type Device, openDevice } from '../../platform/index.ts'
-import type { FitRequest, FittedForecaster, Prediction, PredictRequest } from '../forecaster-system.ts'
+import type { FitRequest, FittedForecaster } from '../forecaster-system.ts'
 import { count } from '../read-config.ts'
-import { type NeuralDefinition, type NeuralSystemOptions, seesTogether } from './neural-definition.ts'
+import type { NeuralDefinition, NeuralSystemOptions } from './neural-definition.ts'
 import { headOf } from './neural-options.ts'
 import { placedCoefficients } from './placed-coefficients.ts'
+import { predictWindows } from './predict-windows.ts'
 import { scalingSchema } from './scaling.ts'
-import { type WindowSource, windowSources } from './sources.ts'
-import { type Said, WindowRunner } from './window-runner.ts'
+import { WindowRunner } from './window-runner.ts'
+import { checkSizes } from './window-sizes.ts'
 
 const size = v.pipe(v.number(), v.integer(), v.minValue(0))
 
@@ -47,6 +46,11 @@ export function storedWeights(tensors: ReadonlyMap<string, HostTensor>): State['
   )
 }
 
+/** Weights from text. Throws FormatError on anything else. */
+export function readWeights(stored: State['weights']): Map<string, HostTensor> {
+  return new Map(Object.entries(stored).map(([name, each]) => [name, tensorOf(name, each)]))
+}
+
 function textOf(values: Float32Array): string {
   const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
   let text = ''
@@ -58,7 +62,9 @@ function tensorOf(name: string, { shape, data }: State['weights'][string]): Host
   const bytes = Uint8Array.from(atobChecked(data, name), (character) => character.charCodeAt(0))
   if (bytes.length !== 4 * elementCount(shape))
     throw new FormatError(`the weights '${name}' of a forecaster`, { expected: `${elementCount(shape)} numbers` })
-  return { dtype: 'float32', shape, data: new Float32Array(bytes.buffer) }
+  const values = new Float32Array(bytes.buffer)
+  if (!values.every(Number.isFinite)) throw new FormatError(`the weights '${name}' of a forecaster`, { expected: 'finite numbers' })
+  return { dtype: 'float32', shape, data: values }
 }
 
 function atobChecked(text: string, name: string): string {
@@ -69,16 +75,18 @@ function atobChecked(text: string, name: string): string {
   }
 }
 
-interface Parts<Own> extends State {
+/** What was learnt, of which network, and as what it was asked for. */
+export interface FittedParts<Own> extends State {
   readonly definition: NeuralDefinition<NeuralSystemOptions<Own>>
   readonly options: NeuralSystemOptions<Own>
   readonly request: FitRequest
 }
 
-/** A network with what it has learnt. Throws MismatchError when the weights do not fit it. */
-export function fittedNetwork<Own>(parts: Parts<Own>, opened?: Opened): FittedForecaster {
+/** A network with what it has learnt. Throws FormatError on what no fit gives, MismatchError when the weights do not fit the network. */
+export function fittedNetwork<Own>(parts: FittedParts<Own>, opened?: Opened): FittedForecaster {
   const { definition, options, sizes } = parts
-  const weights = new Map(Object.entries(parts.weights).map(([name, stored]) => [name, tensorOf(name, stored)]))
+  checkSizes(definition, options, parts.request, parts)
+  const weights = readWeights(parts.weights)
   const network = definition.network(options, sizes)
   checkFit(namedVariables(network), weights, 'the state')
   const device = lazyDevice(opened ?? (parts.request.device && { device: parts.request.device, own: false }))
@@ -95,11 +103,17 @@ export function fittedNetwork<Own>(parts: Parts<Own>, opened?: Opened): FittedFo
   return {
     minimumLength: sizes.inputSize,
     heldOut,
-    predict: (request) => predicted(parts, runner, request),
+    predict: (request) => predictWindows(parts, runner, request),
     state: (): State => ({ sizes, scaling, scaler, ids, heldOut, weights: parts.weights }),
-    ...(network.coefficients && {
-      coefficients: (id: string) => placedCoefficients(network.coefficients!(weights), options.normalization, scaling.series[id]),
-    }),
+    ...(network.coefficients &&
+      headOf(options).linear && {
+        coefficients: (id = ids[0]!) =>
+          placedCoefficients(
+            network.coefficients!(weights),
+            options.normalization,
+            Object.hasOwn(scaling.series, id) ? scaling.series[id] : undefined,
+          ),
+      }),
     async dispose() {
       await runner.dispose()
       await device.close()
@@ -125,80 +139,4 @@ function lazyDevice(opened: Opened | undefined) {
       await open?.[Symbol.asyncDispose]()
     },
   }
-}
-
-async function predicted<Own>(parts: Parts<Own>, runner: WindowRunner, request: PredictRequest): Promise<Prediction[][]> {
-  const { definition, options, scaling, scaler, sizes } = parts
-  const { histories, horizon, quantiles, paths, signal } = request
-  if (paths !== undefined)
-    throw new OptionError(`'${definition.id}' draws no paths`, { expected: 'quantiles of each step', fix: 'levels' })
-  const together = seesTogether(definition, options)
-  const { calendar } = definition.uses
-  const settings = { together, calendar, scaling, scaler, last: sizes.inputSize, ahead: horizon }
-  const sources = histories.map((history) => windowSources(together ? arranged(parts, history) : history, settings))
-  const said = await runner.say(sources.flat(), horizon, signal)
-  const head = headOf(options)
-  let next = 0
-  return histories.map(({ series }, i) => {
-    const found = new Map(sources[i]!.flatMap((source) => predictionsOf(source, said[next++]!, { head, horizon, quantiles })))
-    return series.map(({ id }) => found.get(id)!)
-  })
-}
-
-/** Series in the order of those that were learnt from. Throws DataError where the network needs these and they are not there. */
-function arranged<Own>({ definition, ids }: Parts<Own>, history: SeriesFrame): SeriesFrame {
-  const byId = new Map(history.series.map((series) => [series.id, series]))
-  const known = ids.flatMap((id) => byId.get(id) ?? [])
-  if (known.length === ids.length && history.series.length === ids.length) return { ...history, series: known }
-  if (definition.anyVariates === true) return history
-  const missing = ids.find((id) => !byId.has(id))
-  throw new DataError(`a history of ${history.series.length} series${missing === undefined ? '' : `, without '${missing}'`}`, {
-    expected: `the ${ids.length} that '${definition.id}' was fitted to, as all stand in one window`,
-  })
-}
-
-interface Asked {
-  readonly head: ForecastHead
-  readonly horizon: number
-  readonly quantiles: readonly number[]
-}
-
-function predictionsOf(source: WindowSource, { parameters, components }: Said, asked: Asked): [string, Prediction][] {
-  const { head, horizon, quantiles } = asked
-  const variates = source.ids.length
-  return source.ids.map((id, variate) => {
-    const { center, spread } = source.scales[variate]!
-    const steps = Array.from({ length: horizon }, (_, step) => {
-      const at = (step * variates + variate) * head.outputs
-      return head.unscaled(Float64Array.from(parameters.subarray(at, at + head.outputs)), center, spread)
-    })
-    const prediction: Prediction = {
-      mean: Float64Array.from(steps, (step) => head.mean(step)),
-      ...(head.probabilistic && {
-        quantiles: new Map(quantiles.map((share) => [share, Float64Array.from(steps, (step) => head.quantile(step, share))])),
-      }),
-      ...(Object.keys(components).length > 0 && { components: componentsOf(components, { variate, variates, center, spread }) }),
-    }
-    return [id, prediction]
-  })
-}
-
-interface ComponentPlace {
-  readonly variate: number
-  readonly variates: number
-  readonly center: number
-  readonly spread: number
-}
-
-/** The first component carries the level. */
-function componentsOf(components: Said['components'], { variate, variates, center, spread }: ComponentPlace) {
-  return Object.fromEntries(
-    Object.entries(components).map(([name, values], i) => [
-      name,
-      Float64Array.from({ length: values.length / variates }, (_, step) => {
-        const value = values[step * variates + variate]! * spread
-        return i === 0 ? value + center : value
-      }),
-    ]),
-  )
 }

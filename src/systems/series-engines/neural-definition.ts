@@ -1,4 +1,4 @@
-import type { NeuralDefaults, NeuralOptions } from './neural-options.ts'
+import { headOf, type NeuralDefaults, type NeuralOptions } from './neural-options.ts'
 import type { SeriesNetwork, SeriesSizes } from './series-network.ts'
 
 /** A forecaster that learns in steps, as data: its own options, what it uses, and its network. */
@@ -47,4 +47,12 @@ export function seesTogether<Options>(
   options: NeuralSystemOptions<Options>,
 ): boolean {
   return variates === 'together' || (variates === 'either' && options.variates !== 'apart')
+}
+
+/** Whether it goes on from what it said, step by step, so that each step can be drawn given the ones before. */
+export function drawsPaths<Options>(
+  { reach, block }: NeuralDefinition<NeuralSystemOptions<Options>>,
+  options: NeuralSystemOptions<Options>,
+): boolean {
+  return reach === 'rolled' && block?.(options, Number.POSITIVE_INFINITY) === 1 && headOf(options).probabilistic
 }

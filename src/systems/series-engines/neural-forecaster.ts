@@ -4,7 +4,7 @@ import type { ForecasterSystem } from '../forecaster-system.ts'
 import { parseConfig } from '../read-config.ts'
 import { fitNetwork } from './fit-network.ts'
 import { fittedNetwork, fittedState } from './fitted-network.ts'
-import { type NeuralDefinition, type NeuralSystemOptions, seesTogether, windowOf } from './neural-definition.ts'
+import { drawsPaths, type NeuralDefinition, type NeuralSystemOptions, seesTogether, windowOf } from './neural-definition.ts'
 import { checkNeural, headOf, neuralEntries } from './neural-options.ts'
 
 /** Least windows to learn from. */
@@ -32,6 +32,8 @@ export function neuralForecaster<const Entries extends v.ObjectEntries>(
       missing: false,
       anyHorizon: definition.reach !== 'fitted',
       probabilistic: headOf(options).probabilistic,
+      counts: options.distribution === 'negative-binomial',
+      paths: drawsPaths(definition, options),
       multivariate: seesTogether(definition, options),
     }),
     readOptions(value) {

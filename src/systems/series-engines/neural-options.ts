@@ -16,30 +16,40 @@ export interface NeuralDefaults {
   readonly batch: number
   readonly learningRate: number
   readonly epochs: number
+  readonly minSteps: number
   readonly schedule: 'constant' | 'halving' | 'cosine'
   readonly normalization: 'standard' | 'mean' | 'last' | 'none'
 }
 
-const usual: NeuralDefaults = { batch: 32, learningRate: 1e-3, epochs: 10, schedule: 'halving', normalization: 'none' }
+const usual: NeuralDefaults = {
+  batch: 32,
+  learningRate: 1e-3,
+  epochs: 10,
+  minSteps: 500,
+  schedule: 'halving',
+  normalization: 'none',
+}
 
 /** Options of all methods that learn in steps. */
 export function neuralEntries(defaults: Partial<NeuralDefaults>) {
-  const { batch, learningRate, epochs, schedule, normalization } = { ...usual, ...defaults }
+  const { batch, learningRate, epochs, minSteps, schedule, normalization } = { ...usual, ...defaults }
   return {
     /** Values that a forecast looks at. Default: two seasons, and at least as many as are forecast, up to 96. */
     inputSize: v.optional(v.pipe(count, v.maxValue(8192))),
     /** Windows per step. */
     batch: v.optional(v.pipe(count, v.maxValue(8192)), batch),
     learningRate: v.optional(positive, learningRate),
-    /** Times that all windows are gone through, at most. */
+    /** Rounds of learning, after each of which it is looked at what was held out: through all windows once, unless the next two say otherwise. */
     epochs: v.optional(count, epochs),
+    /** Steps at least, unless learning stops early: few windows are gone through more often. */
+    minSteps: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0)), minSteps),
     /** Steps at most. */
     maxSteps: v.optional(count, 20_000),
-    /** How the learning rate falls: not at all, by half each epoch, or along half a cosine. */
+    /** How the learning rate falls: not at all, by half each round, or along half a cosine. */
     schedule: v.optional(v.picklist(['constant', 'halving', 'cosine']), schedule),
     /** Last values of each series that judge when to stop, and are not learnt from. Default: a fifth, where that leaves enough to learn from. */
     validationSize: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0))),
-    /** Epochs without a gain on them after which learning stops; the best weights are kept. */
+    /** Rounds without a gain on them after which learning stops; the best weights are kept. */
     patience: v.optional(count, 3),
     /** Of each series, by what is learnt from. Default: standard; none for counts. */
     scaler: v.optional(v.picklist(['standard', 'robust', 'none'])),
@@ -48,6 +58,8 @@ export function neuralEntries(defaults: Partial<NeuralDefaults>) {
     distribution: v.optional(v.picklist(['point', 'quantile', 'gaussian', 'student-t', 'negative-binomial']), 'point'),
     /** Of points. Default: squared. */
     loss: v.optional(v.picklist(['squared', 'absolute', 'huber'])),
+    /** What is learnt: all weights, or the last layer alone, of networks that were learnt before. */
+    learns: v.optional(v.picklist(['all', 'head']), 'all'),
     /** Share of a weight that is taken off per step, times the learning rate. */
     weightDecay: v.optional(v.pipe(v.number(), v.finite(), v.minValue(0)), 0),
   }

@@ -1,6 +1,6 @@
 import jstat from 'jstat'
 import * as v from 'valibot'
-import { FormatError, OptionError } from '../../base/errors.ts'
+import { FormatError } from '../../base/errors.ts'
 import type { Series } from '../../data/index.ts'
 import { nextTurn } from '../../platform/next-turn.ts'
 import type { FitRequest, FittedForecaster, ForecasterSystem, Prediction, PredictRequest } from '../forecaster-system.ts'
@@ -86,7 +86,6 @@ function fitted<Options extends CommonOptions, Learnt>(
     minimumLength: method.minimumLength(options, request),
     state: () => Object.fromEntries(learnt),
     async predict(asked) {
-      refusePaths(method.id, asked)
       const all: Prediction[][] = []
       for (const { series } of asked.histories) {
         const predictions: Prediction[] = []
@@ -113,9 +112,4 @@ function quantilesOf({ mean, variance }: NormalForecast, quantiles: readonly num
       return [quantile, mean.map((value, step) => value + deviations * Math.sqrt(variance[step]!))]
     }),
   )
-}
-
-/** Throws OptionError where paths are asked of a method that has none. */
-export function refusePaths(id: string, { paths }: Pick<PredictRequest, 'paths'>): void {
-  if (paths !== undefined) throw new OptionError(`'${id}' draws no paths`, { expected: 'quantiles of each step', fix: 'levels' })
 }

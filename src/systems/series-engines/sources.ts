@@ -1,6 +1,6 @@
 import { DataError } from '../../base/errors.ts'
 import { calendarFeatureNames, calendarFeatures, type Series, type SeriesFrame } from '../../data/index.ts'
-import { type Scale, type Scaler, type Scaling, scaleOfSeries, staticNumbers } from './scaling.ts'
+import { checkCovariates, type Scale, type Scaler, type Scaling, scaleOfSeries, staticNumbers } from './scaling.ts'
 
 /** Scaled values and what is known beside them, from which windows are cut: one series, or several over the same stamps. */
 export interface WindowSource {
@@ -9,9 +9,9 @@ export interface WindowSource {
   readonly length: number
   /** `[length, variate]`. */
   readonly values: Float32Array
-  /** `[length + ahead, mark]`. */
+  /** `[length + room, mark]`. */
   readonly marks: Float32Array
-  /** length + ahead. */
+  /** length + room. */
   readonly markRows: number
   /** `[length, covariate]`. */
   readonly covariates: Float32Array
@@ -25,12 +25,15 @@ export interface SourceOptions {
   readonly scaler: Scaler
   /** Only the last so many values. */
   readonly last?: number
-  /** Steps after the last value of which marks are needed. */
+  /** Steps after the last value whose future covariates must be known. */
   readonly ahead: number
+  /** Steps after the last value that have marks, as many or more: where covariates are not known, they stay as they were. */
+  readonly room: number
 }
 
-/** Throws DataError on series that should share their stamps and covariates and do not, and on covariates that are not numbers. */
+/** Throws DataError on series that should share their stamps and covariates and do not, on covariates that were not learnt from, and on those that are not numbers. */
 export function windowSources(frame: SeriesFrame, options: SourceOptions): readonly WindowSource[] {
+  for (const series of frame.series) checkCovariates(series, options.scaling)
   const calendarOf = options.calendar ? cachedCalendar(frame) : () => new Float32Array(0)
   if (!options.together) return frame.series.map((series) => sourceOf(frame, [series], options, calendarOf))
   checkAlike(frame)
@@ -51,12 +54,12 @@ function cachedCalendar(frame: SeriesFrame): Calendar {
 }
 
 function sourceOf(frame: SeriesFrame, series: readonly Series[], options: SourceOptions, calendarOf: Calendar): WindowSource {
-  const { scaling, scaler, last = Number.POSITIVE_INFINITY, ahead } = options
+  const { scaling, scaler, last = Number.POSITIVE_INFINITY, ahead, room } = options
   const [first] = series as readonly [Series]
   const length = Math.min(first.values.length, last)
   const cut: Cut = { from: first.values.length - length, length, ahead }
   const scales = series.map((each) => scaleOfSeries(scaling, each, scaler))
-  const calendar = options.calendar ? columnsOf(calendarOf(first.start, cut.from, length + ahead), frame) : []
+  const calendar = options.calendar ? columnsOf(calendarOf(first.start, cut.from, length + room), frame) : []
   const constants = staticNumbers(scaling, first).map((constant) => () => constant)
   return {
     ids: series.map(({ id }) => id),
@@ -66,8 +69,8 @@ function sourceOf(frame: SeriesFrame, series: readonly Series[], options: Source
       length,
       series.map(({ values }, i) => scaledColumn(values, scales[i]!, cut.from)),
     ),
-    markRows: length + ahead,
-    marks: rows(length + ahead, [...calendar, ...covariateColumns(first, 'future', cut, scaling), ...constants]),
+    markRows: length + room,
+    marks: rows(length + room, [...calendar, ...covariateColumns(first, 'future', cut, scaling), ...constants]),
     covariates: rows(length, covariateColumns(first, 'past', cut, scaling)),
   }
 }
@@ -94,7 +97,11 @@ function covariateColumns(series: Series, kind: 'past' | 'future', { from, lengt
   const count = kind === 'past' ? length : length + ahead
   return Object.keys(series[kind])
     .sort()
-    .map((name) => scaledColumn(checked(series, kind, name, from, count), scaling.covariates[name]!, from))
+    .map((name) => {
+      const values = checked(series, kind, name, from, count)
+      const scaled = scaledColumn(values, scaling[kind][name]!, from)
+      return (row) => scaled(Number.isFinite(values[from + row]) ? row : count - 1)
+    })
 }
 
 /** Columns side by side, `[count, column]`. */

@@ -1,5 +1,4 @@
 import * as v from 'valibot'
-import { OptionError } from '../../base/errors.ts'
 import {
   BidirectionalMamba,
   fanInUniform,
@@ -8,13 +7,13 @@ import {
   layerNorm,
   MixerLayer,
   type Norm,
-  plainMlp,
   type SlotMixer,
   softmaxMixing,
   sparseMixing,
 } from '../../nn/index.ts'
-import { concat, gelu, reshape, slice, type Tensor, transpose } from '../../tensor/index.ts'
+import { concat, reshape, slice, type Tensor, transpose } from '../../tensor/index.ts'
 import { count, layerCount } from '../read-config.ts'
+import { checkHeads, mlp } from './layers.ts'
 import { neuralForecaster } from './neural-forecaster.ts'
 import type { SeriesNetwork, SeriesOutput, SeriesSizes, SeriesWindow } from './series-network.ts'
 
@@ -67,13 +66,7 @@ export function variateForecaster({ id, source, mixer }: { id: string; source: s
 /** A layer over tokens `[batch, series, width]`, as PyTorch starts it. */
 export function variateLayer(options: VariateLayerOptions): MixerLayer {
   const { width, hidden, mixer, prenorm = false } = options
-  const mlp = plainMlp(hidden, gelu)({ width, linear: fanInUniform(width), output: fanInUniform(hidden) })
-  return new MixerLayer(width, { mixer: mixers[mixer](options), mlp, prenorm })
-}
-
-/** Throws OptionError on heads that do not divide the width. */
-export function checkHeads({ width, heads }: { readonly width: number; readonly heads: number }): void {
-  if (width % heads !== 0) throw new OptionError(`${heads} heads at width ${width}`, { expected: 'heads that divide the width' })
+  return new MixerLayer(width, { mixer: mixers[mixer](options), mlp: mlp(width, hidden), prenorm })
 }
 
 /** Whole pasts as tokens: `[batch, input, series]` → `[batch, series, width]`. Liu et al. 2024, section 3.1. */

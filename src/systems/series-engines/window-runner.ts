@@ -15,7 +15,12 @@ export interface Said {
   readonly parameters: Float32Array
   /** Each `[horizon, variate]`. */
   readonly components: Readonly<Record<string, Float32Array>>
+  /** Values that it went on from, `[horizon, variate]`. */
+  readonly values: Float32Array
 }
+
+/** The value to go on from, given the parameters of what was said of source `source` at entry `at` of `[horizon, variate]`. */
+export type Choice = (parameters: Float64Array, source: number, at: number) => number
 
 export interface WindowRunnerOptions {
   readonly build: (sizes: SeriesSizes) => SeriesNetwork
@@ -35,6 +40,9 @@ interface Compiled {
   readonly sizes: SeriesSizes
 }
 
+/** What is said at once. */
+type Block = Omit<Said, 'values'>
+
 /** Windows that are run at once. */
 const mostWindows = 64
 
@@ -47,12 +55,20 @@ export class WindowRunner {
     this.#options = options
   }
 
-  /** What comes after the end of each source; all have the same number of series. */
-  async say(sources: readonly WindowSource[], horizon: number, signal: AbortSignal | undefined): Promise<Said[]> {
+  /** What comes after the end of each source. */
+  async say(
+    sources: readonly WindowSource[],
+    horizon: number,
+    { choose = this.#options.head.mean, signal }: { readonly choose?: Choice; readonly signal?: AbortSignal | undefined },
+  ): Promise<Said[]> {
     const said: Said[] = []
-    for (let from = 0; from < sources.length; from += mostWindows) {
+    while (said.length < sources.length) {
       signal?.throwIfAborted()
-      said.push(...(await this.#sayAll(sources.slice(from, from + mostWindows), horizon)))
+      const from = said.length
+      const next = sources.slice(from, from + mostWindows)
+      const other = next.findIndex(({ ids }) => ids.length !== next[0]!.ids.length)
+      const part = other < 0 ? next : next.slice(0, other)
+      said.push(...(await this.#sayAll(part, horizon, (parameters, source, at) => choose(parameters, from + source, at))))
     }
     return said
   }
@@ -68,34 +84,36 @@ export class WindowRunner {
   }
 
   /** Block after block, each from what was said before. */
-  async #sayAll(sources: readonly WindowSource[], horizon: number): Promise<Said[]> {
-    const { open, sizes, head } = this.#options
+  async #sayAll(sources: readonly WindowSource[], horizon: number, choose: Choice): Promise<Said[]> {
+    const { open, sizes } = this.#options
     const compiled = await this.#programOf(open ? horizon : sizes.horizon, sources[0]!.ids.length)
     const { inputSize, horizon: block, variates, outputs } = compiled.sizes
-    const grown = sources.map((source) => withRoom(source, inputSize, horizon + block, variates))
-    const parts: Said[][] = sources.map(() => [])
+    const grown = sources.map((source) => withRoom(source, horizon + block))
+    const parts: Block[][] = sources.map(() => [])
     for (let done = 0; done < horizon; done += block) {
-      const said = await this.#run(
-        compiled,
-        rowsOf(
-          grown.map((source) => [source, done]),
-          compiled.sizes,
-          inputSize,
-        ),
-        sources.length,
+      const rows = rowsOf(
+        grown.map((source) => [source, done]),
+        compiled.sizes,
+        inputSize,
       )
-      for (const [i, each] of said.entries()) {
+      for (const [i, each] of (await this.#run(compiled, rows, sources.length)).entries()) {
         parts[i]!.push(each)
+        const coming = grown[i]!.values.subarray((inputSize + done) * variates)
         for (let at = 0; at < block * variates; at++)
-          grown[i]!.values[(inputSize + done) * variates + at] = head.mean(
+          coming[at] = choose(
             Float64Array.from(each.parameters.subarray(at * outputs, (at + 1) * outputs)),
+            i,
+            done * variates + at,
           )
       }
     }
-    return parts.map((each) => joined(each, horizon, variates, outputs))
+    return parts.map((each, i) => ({
+      ...joined(each, horizon, variates, outputs),
+      values: grown[i]!.values.subarray(inputSize * variates, (inputSize + horizon) * variates),
+    }))
   }
 
-  async #run({ program, sizes }: Compiled, { values, marks, covariates }: WindowRows, count: number): Promise<Said[]> {
+  async #run({ program, sizes }: Compiled, { values, marks, covariates }: WindowRows, count: number): Promise<Block[]> {
     const feeds = { values, ...(sizes.marks > 0 && { marks }), ...(sizes.covariates > 0 && { covariates }) }
     const results = (await program.run(feeds)) as Readonly<Record<string, HostTensor>>
     const cut = (data: Float32Array, i: number) => data.subarray((i * data.length) / count, ((i + 1) * data.length) / count)
@@ -127,20 +145,15 @@ export class WindowRunner {
   }
 }
 
-/** The last values of a source with room for what is said; marks beyond those known are the last ones. */
-function withRoom(source: WindowSource, inputSize: number, ahead: number, variates: number): WindowSource {
-  const values = new Float32Array((inputSize + ahead) * variates)
-  values.set(source.values.subarray(source.values.length - inputSize * variates))
-  const columns = source.marks.length / source.markRows
-  const marks = new Float32Array((inputSize + ahead) * columns)
-  const known = source.marks.subarray((source.length - inputSize) * columns)
-  marks.set(known.subarray(0, marks.length))
-  for (let at = known.length; at < marks.length; at++) marks[at] = marks[at - columns]!
-  return { ...source, values, marks }
+/** A source of the values of one window, with room for what is said. */
+function withRoom(source: WindowSource, ahead: number): WindowSource {
+  const values = new Float32Array(source.values.length + ahead * source.ids.length)
+  values.set(source.values)
+  return { ...source, values }
 }
 
-function joined(parts: readonly Said[], horizon: number, variates: number, outputs: number): Said {
-  const join = (pick: (said: Said) => Float32Array, width: number) => {
+function joined(parts: readonly Block[], horizon: number, variates: number, outputs: number): Block {
+  const join = (pick: (said: Block) => Float32Array, width: number) => {
     const all = new Float32Array(horizon * width)
     let at = 0
     for (const part of parts) {

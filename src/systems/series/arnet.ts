@@ -62,9 +62,8 @@ class ArNetwork implements SeriesNetwork {
     this.#sparsity = sparsity
     this.hidden = hidden.map((width, i) => new Linear(widths[i]!, width, fanInUniform(widths[i]!)))
     this.lags = new Linear(widths.at(-1)!, horizon * outputs, fanInUniform(widths.at(-1)!))
-    if (covariates > 0)
-      this.past_covariates = new Linear(inputSize * covariates, horizon * outputs, fanInUniform(inputSize * covariates))
-    if (marks > 0) this.future_covariates = new Linear(marks, outputs, fanInUniform(marks))
+    if (covariates > 0) this.past_covariates = withoutBias(inputSize * covariates, horizon * outputs)
+    if (marks > 0) this.future_covariates = withoutBias(marks, outputs)
     if (hidden.length === 0) this.coefficients = (weights) => rawCoefficients(weights, sizes)
   }
 
@@ -86,6 +85,12 @@ class ArNetwork implements SeriesNetwork {
     const [first] = [...this.hidden, this.lags]
     return add(error, penalty(first!.weight as Variable, this.#sparsity, window.progress!))
   }
+}
+
+/** The lags have the bias: it is what is said where all covariates are at their mean. */
+function withoutBias(inputs: number, outputs: number): Linear {
+  const { weight } = fanInUniform(inputs)
+  return new Linear(inputs, outputs, { weight })
 }
 
 /** Of the location alone, where a distribution has more. */
@@ -118,7 +123,7 @@ export default neuralForecaster(
     id: 'arnet',
     source:
       'Triebe, Laptev & Rajagopal 2019, AR-Net: A simple Auto-Regressive Neural Network for time-series; Triebe et al. 2021 (NeuralProphet)',
-    defaults: { learningRate: 1e-3, epochs: 20, schedule: 'cosine', normalization: 'last' },
+    defaults: { learningRate: 1e-3, epochs: 20, minSteps: 2000, schedule: 'cosine', normalization: 'last' },
     variates: 'apart',
     uses: { past: true, future: true, static: true, calendar: false },
     reach: 'rolled',

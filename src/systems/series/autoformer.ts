@@ -9,35 +9,26 @@ import {
   layerNorm,
   type Mlp,
   type Norm,
-  plainMlp,
 } from '../../nn/index.ts'
-import { add, concat, gelu, mean, pad, reshape, slice, subtract, type Tensor } from '../../tensor/index.ts'
-import { count, layerCount } from '../read-config.ts'
+import { add, concat, mean, pad, reshape, slice, subtract, type Tensor } from '../../tensor/index.ts'
+import { count } from '../read-config.ts'
 import {
   beginning,
   circularConvolution,
+  type EncoderDecoderOptions,
+  encoderDecoderEntries,
   labelOf,
   StepEmbedding,
   splitMarks,
   withNeighbours,
 } from '../series-engines/encoder-decoder.ts'
+import { checkHeads, mlp } from '../series-engines/layers.ts'
 import { neuralForecaster } from '../series-engines/neural-forecaster.ts'
 import type { SeriesNetwork, SeriesOutput, SeriesSizes, SeriesWindow } from '../series-engines/series-network.ts'
-import { checkHeads } from '../series-engines/variate-network.ts'
 
-interface AutoformerOptions {
-  readonly width: number
-  readonly hidden?: number | undefined
-  readonly heads: number
-  readonly layers: number
-  readonly decoderLayers: number
-  readonly labelSize?: number | undefined
+interface AutoformerOptions extends EncoderDecoderOptions {
   readonly average: number
-  readonly factor: number
 }
-
-const mlpOf = ({ width, hidden = 4 * width }: AutoformerOptions) =>
-  plainMlp(hidden, gelu)({ width, linear: fanInUniform(width), output: fanInUniform(hidden) })
 
 const mixerOf = ({ width, heads, factor }: AutoformerOptions) =>
   new HeadMixer(width, { heads, mixing: autoCorrelationMixing({ factor }) })
@@ -50,7 +41,7 @@ class EncoderLayer {
 
   constructor(options: AutoformerOptions) {
     this.mixer = mixerOf(options)
-    this.mlp = mlpOf(options)
+    this.mlp = mlp(options.width, options.hidden ?? 4 * options.width)
     this.#average = options.average
   }
 
@@ -71,7 +62,7 @@ class DecoderLayer {
   constructor(options: AutoformerOptions, outputs: number) {
     this.self_mixer = mixerOf(options)
     this.cross_mixer = mixerOf(options)
-    this.mlp = mlpOf(options)
+    this.mlp = mlp(options.width, options.hidden ?? 4 * options.width)
     this.trend = circularConvolution(options.width, outputs)
     this.#average = options.average
   }
@@ -177,18 +168,9 @@ function check(options: AutoformerOptions, sizes: SeriesSizes): void {
 /** Trend and season are taken apart all along; lags at which the series is like itself take the place of attention. */
 export default neuralForecaster(
   {
-    width: v.optional(count, 64),
-    /** Width inside the MLPs. Default: four times the width. */
-    hidden: v.optional(count),
-    layers: v.optional(layerCount, 2),
-    decoderLayers: v.optional(layerCount, 1),
-    heads: v.optional(count, 8),
-    /** Last values that the decoder begins with. Default: half of the input. */
-    labelSize: v.optional(count),
+    ...encoderDecoderEntries(3),
     /** Values of the moving average that is the trend; odd. */
     average: v.optional(count, 25),
-    /** factor·ln(length) lags count. */
-    factor: v.optional(v.pipe(v.number(), v.gtValue(0), v.maxValue(100)), 3),
   },
   {
     id: 'autoformer',

@@ -20,6 +20,8 @@ export const ownValuesOnly = {
   missing: false,
   anyHorizon: false,
   probabilistic: false,
+  counts: false,
+  paths: false,
   multivariate: false,
 } as const
 

@@ -2,9 +2,10 @@ import * as v from 'valibot'
 import { fanInUniform, Gate, Linear, type MixerLayer, PatchEmbedding } from '../../nn/index.ts'
 import { reshape, type Tensor } from '../../tensor/index.ts'
 import { count, layerCount } from '../read-config.ts'
+import { checkHeads } from '../series-engines/layers.ts'
 import { neuralForecaster } from '../series-engines/neural-forecaster.ts'
 import type { SeriesNetwork, SeriesOutput, SeriesSizes, SeriesWindow } from '../series-engines/series-network.ts'
-import { checkHeads, embedVariates, readVariates, variateLayer } from '../series-engines/variate-network.ts'
+import { embedVariates, readVariates, variateLayer } from '../series-engines/variate-network.ts'
 
 interface GateformerOptions {
   readonly width: number
@@ -95,6 +96,7 @@ export default neuralForecaster(
     anyVariates: true,
     uses: { past: false, future: false, static: false, calendar: false },
     reach: 'fitted',
+    inputSize: ({ patch }, { horizon, season }) => Math.max(patch, 2 * season, Math.min(horizon, 96), 12),
     check: checkHeads,
     network: (options, sizes) => new GateformerNetwork(options, sizes),
   },

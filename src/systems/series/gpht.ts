@@ -1,21 +1,11 @@
 import * as v from 'valibot'
 import { OptionError } from '../../base/errors.ts'
-import {
-  fanInUniform,
-  HeadMixer,
-  Linear,
-  layerNorm,
-  MixerLayer,
-  type Norm,
-  normal,
-  plainMlp,
-  softmaxMixing,
-} from '../../nn/index.ts'
-import { add, concat, gelu, max, pad, parameter, reshape, slice, subtract, type Tensor, type Variable } from '../../tensor/index.ts'
+import { fanInUniform, HeadMixer, Linear, layerNorm, MixerLayer, type Norm, normal, softmaxMixing } from '../../nn/index.ts'
+import { add, concat, max, pad, parameter, reshape, slice, subtract, type Tensor, type Variable } from '../../tensor/index.ts'
 import { count, layerCount } from '../read-config.ts'
+import { checkHeads, mlp } from '../series-engines/layers.ts'
 import { neuralForecaster } from '../series-engines/neural-forecaster.ts'
 import type { Judge, SeriesNetwork, SeriesOutput, SeriesSizes, SeriesWindow } from '../series-engines/series-network.ts'
-import { checkHeads } from '../series-engines/variate-network.ts'
 
 interface GphtOptions {
   readonly width: number
@@ -42,10 +32,9 @@ class Stage {
     this.embedding = new Linear(token / pool, width, fanInUniform(token / pool))
     this.positions = parameter([inputSize / token, width], normal(0.02))
     this.layers = Array.from({ length: layers }, () => {
-      const mlp = plainMlp(hidden, gelu)({ width, linear: fanInUniform(width), output: fanInUniform(hidden) })
       return new MixerLayer(width, {
         mixer: new HeadMixer(width, { heads, mixing: softmaxMixing({ causal: true }) }),
-        mlp,
+        mlp: mlp(width, hidden),
         prenorm: true,
       })
     })
@@ -128,7 +117,7 @@ export default neuralForecaster(
   {
     id: 'gpht',
     source: 'Liu et al. 2024, Generative Pretrained Hierarchical Transformer for Time Series Forecasting',
-    defaults: { batch: 128, learningRate: 1e-3, normalization: 'standard' },
+    defaults: { batch: 128, learningRate: 1e-3, schedule: 'cosine', normalization: 'standard' },
     variates: 'apart',
     uses: { past: false, future: false, static: false, calendar: false },
     reach: 'rolled',

@@ -9,38 +9,28 @@ import {
   type Mixing,
   type Mlp,
   type Norm,
-  plainMlp,
   softmaxMixing,
   sparseMixing,
 } from '../../nn/index.ts'
-import { add, constant, exp, gather, gelu, maximum, minimum, reshape, slice, subtract, type Tensor } from '../../tensor/index.ts'
-import { count, layerCount } from '../read-config.ts'
+import { add, constant, exp, gather, maximum, minimum, reshape, slice, subtract, type Tensor } from '../../tensor/index.ts'
 import {
   beginning,
   circularConvolution,
+  type EncoderDecoderOptions,
+  encoderDecoderEntries,
   labelOf,
   StepEmbedding,
   splitMarks,
   withNeighbours,
 } from '../series-engines/encoder-decoder.ts'
+import { checkHeads, mlp } from '../series-engines/layers.ts'
 import { neuralForecaster } from '../series-engines/neural-forecaster.ts'
 import type { SeriesNetwork, SeriesOutput, SeriesSizes, SeriesWindow } from '../series-engines/series-network.ts'
-import { checkHeads } from '../series-engines/variate-network.ts'
 
-interface InformerOptions {
-  readonly width: number
-  readonly hidden?: number | undefined
-  readonly heads: number
-  readonly layers: number
-  readonly decoderLayers: number
-  readonly labelSize?: number | undefined
+interface InformerOptions extends EncoderDecoderOptions {
   readonly attention: 'sparse' | 'full'
-  readonly factor: number
   readonly distil: boolean
 }
-
-const mlpOf = ({ width, hidden = 4 * width }: InformerOptions) =>
-  plainMlp(hidden, gelu)({ width, linear: fanInUniform(width), output: fanInUniform(hidden) })
 
 /** Layer `layer` samples keys of its own. */
 function mixing({ attention, factor }: InformerOptions, layer: number, causal: boolean): Mixing {
@@ -89,7 +79,7 @@ class DecoderLayer {
     this.self_norm = layerNorm()(width)
     this.cross_mixer = new HeadMixer(width, { heads, mixing: softmaxMixing() })
     this.cross_norm = layerNorm()(width)
-    this.mlp = mlpOf(options)
+    this.mlp = mlp(options.width, options.hidden ?? 4 * options.width)
     this.mlp_norm = layerNorm()(width)
   }
 
@@ -121,7 +111,7 @@ class InformerNetwork implements SeriesNetwork {
     this.encoder = Array.from({ length: layers }, (_, layer) => {
       return new MixerLayer(width, {
         mixer: new HeadMixer(width, { heads, mixing: mixing(options, layer, false) }),
-        mlp: mlpOf(options),
+        mlp: mlp(options.width, options.hidden ?? 4 * options.width),
       })
     })
     this.distillations = Array.from({ length: distil ? layers - 1 : 0 }, () => new Distillation(width))
@@ -159,17 +149,8 @@ function check(options: InformerOptions, sizes: SeriesSizes): void {
 /** Few queries attend, layers halve the series, and all steps to come are said in one pass. */
 export default neuralForecaster(
   {
-    width: v.optional(count, 64),
-    /** Width inside the MLPs. Default: four times the width. */
-    hidden: v.optional(count),
-    layers: v.optional(layerCount, 2),
-    decoderLayers: v.optional(layerCount, 1),
-    heads: v.optional(count, 8),
-    /** Last values that the decoder begins with. Default: half of the input. */
-    labelSize: v.optional(count),
+    ...encoderDecoderEntries(5),
     attention: v.optional(v.picklist(['sparse', 'full']), 'sparse'),
-    /** factor·ln(length) queries attend. */
-    factor: v.optional(v.pipe(v.number(), v.gtValue(0), v.maxValue(100)), 5),
     /** Whether the series is halved between layers. */
     distil: v.optional(v.boolean(), true),
   },

@@ -39,7 +39,9 @@ const ridge: ForecasterSystem<RidgeOptions> = {
     const lags = options.lags ?? defaultLags(frame, request)
     const { horizon } = request
     const [gram, products, rows] = normalEquations(frame, lags, horizon)
-    const lift = (options.penalty * gram.trace()) / (lags + 1) + 1e-12 * rows
+    // Relative to the squares of the lags alone, so that the unit of the values does not matter; what rounding leaves of constants is nothing.
+    const meanSquare = gram.diag().reduce((sum, square, i) => (i < lags ? sum + square : sum), 0) / lags
+    const lift = meanSquare > rows * (1e-10 * largest(frame)) ** 2 ? (options.penalty + 1e-12) * meanSquare : Math.max(1, rows)
     for (let lag = 0; lag < lags; lag++) gram.set(lag, lag, gram.get(lag, lag) + lift)
     return fitted({ lags, weights: solve(gram, products).to2DArray() }, horizon)
   },
@@ -56,6 +58,10 @@ const ridge: ForecasterSystem<RidgeOptions> = {
 }
 
 export default ridge
+
+function largest({ series }: SeriesFrame): number {
+  return series.reduce((most, { values }) => values.reduce((own, value) => Math.max(own, Math.abs(value)), most), 0)
+}
 
 /** Two seasons, at least 12, and no more than leaves the shortest series half of its windows. */
 function defaultLags({ series }: SeriesFrame, { season, horizon }: FitRequest): number {

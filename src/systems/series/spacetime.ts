@@ -10,24 +10,12 @@ import {
   Linear,
   longConvolution,
   type Mlp,
-  plainMlp,
   type StateSpace,
   uniform,
 } from '../../nn/index.ts'
-import {
-  add,
-  constant,
-  gelu,
-  mean,
-  parameter,
-  reshape,
-  slice,
-  square,
-  subtract,
-  type Tensor,
-  type Variable,
-} from '../../tensor/index.ts'
+import { add, constant, mean, parameter, reshape, slice, square, subtract, type Tensor, type Variable } from '../../tensor/index.ts'
 import { count, layerCount } from '../read-config.ts'
+import { mlp } from '../series-engines/layers.ts'
 import { neuralForecaster } from '../series-engines/neural-forecaster.ts'
 import type { Judge, SeriesNetwork, SeriesOutput, SeriesSizes, SeriesWindow } from '../series-engines/series-network.ts'
 
@@ -50,7 +38,7 @@ class EncoderLayer {
   constructor(options: SpaceTimeOptions) {
     const { width } = options
     this.space = stateSpace(options)
-    this.mlp = plainMlp(2 * width, gelu)({ width, linear: fanInUniform(width), output: fanInUniform(2 * width) })
+    this.mlp = mlp(width, 2 * width)
   }
 
   /** `[batch, time, width]` → the same shape; what the state spaces read may be prepared. */

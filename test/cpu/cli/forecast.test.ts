@@ -44,7 +44,7 @@ test('networks are trained where they are named, with the options given, once; w
   const args = ['backtest', quarters, '--horizon', '2', '--model', 'arnet', '--option', 'epochs=2', 'inputSize=8']
   const { code, stdout, stderr } = await runCli(args)
   expect({ code, stderr }).toMatchObject({ code: 0 })
-  expect([...stderr.matchAll(/arnet: (\d+) steps of training in 0:\d\d/g)].length).toBe(1)
+  expect([...stderr.matchAll(/arnet: [\d,]+ steps of training in 0:\d\d/g)].length).toBe(1)
   const models = stdout.trimEnd().split('\n').slice(1)
   expect(models.map((line) => line.split(' ')[0]).sort()).toEqual([
     'arnet',

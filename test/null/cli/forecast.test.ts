@@ -42,9 +42,22 @@ test('prints JSON, of the method that is named', async () => {
   ])
 })
 
+test('goes on from what it kept, with a newer table', async () => {
+  const kept = join(folder, 'kept.json')
+  const common = ['--horizon', '2', '--level', '80']
+  expect((await runCli(['forecast', quarters, ...common, '--model', 'drift', '--save', kept])).code).toBe(0)
+  const newer = file('newer.csv', ['ds,y', ...rows, '2020Q1,240'].join('\n'))
+  const { code, stdout } = await runCli(['forecast', newer, ...common, '--from', kept])
+  expect(code).toBe(0)
+  // The line from 100 to 240 in 40 steps.
+  expect(stdout.split('\n')[1]).toMatch(/^2020-04-01 +243.5/)
+  expect((await runCli(['forecast', newer, ...common, '--from', kept, '--seed', '1'])).stderr).toMatch(/--seed with --from/)
+  expect((await runCli(['forecast', newer, ...common, '--from', newer])).stderr).toMatch(/is no JSON/)
+})
+
 test('an option that a method does not have is refused', async () => {
   const args = ['backtest', quarters, '--horizon', '2', '--model', 'ridge', '--option']
-  expect((await runCli([...args, 'lag=8'])).stderr).toMatch(/error: ridge: lag/)
+  expect((await runCli([...args, 'lag=8'])).stderr).toMatch(/error: ridge: unknown option 'lag'/)
   expect((await runCli([...args, 'lags=many'])).stderr).toMatch(/error: ridge: lags/)
   expect((await runCli(['backtest', quarters, '--horizon', '2', '--option', 'lags=8'])).stderr).toMatch(/--option without --model/)
 })

@@ -23,7 +23,8 @@ function lapseOf(path: string, node: ts.Node): string | undefined {
 }
 
 function isDefaultExport(node: ts.Node): boolean {
-  if (ts.isExportAssignment(node)) return true
+  // `export =` declares what a CommonJS package is.
+  if (ts.isExportAssignment(node)) return node.isExportEquals !== true
   if (ts.isExportSpecifier(node)) return node.name.text === 'default'
   return ts.canHaveModifiers(node) && (ts.getModifiers(node) ?? []).some(({ kind }) => kind === ts.SyntaxKind.DefaultKeyword)
 }
