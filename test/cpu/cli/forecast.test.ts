@@ -47,6 +47,7 @@ test('networks are trained where they are named, with the options given, once; w
   expect([...stderr.matchAll(/arnet: [\d,]+ steps of training in 0:\d\d/g)].length).toBe(1)
   const models = stdout.trimEnd().split('\n').slice(1)
   expect(models.map((line) => line.split(' ')[0]).sort()).toEqual([
+    'arima',
     'arnet',
     'drift',
     'ets',
