@@ -112,7 +112,7 @@ interface Run {
 
 /** What is done in each step, and how often it is looked at what was held out. */
 function trainingRun({ network, options, sizes, training, validation, rng }: RunParts): Run {
-  const batch = Math.min(options.batch, training.count, ...(validation === undefined ? [] : [validation.count]))
+  const batch = Math.min(options.batch, training.count)
   const epoch = Math.ceil(training.count / batch)
   const steps = Math.min(options.maxSteps, Math.max(options.epochs * epoch, options.minSteps))
   const round = Math.ceil(steps / options.epochs)
