@@ -1,6 +1,6 @@
-import { parse } from 'csv-parse/browser/esm'
 import { parquetReadObjects } from 'hyparquet'
 import { DataError, FormatError } from '../../base/errors.ts'
+import { csvParser } from '../../platform/csv-parser.ts'
 import { readFileBytes } from '../../platform/files.ts'
 import { streamText } from '../../platform/text-files.ts'
 
@@ -106,7 +106,7 @@ async function* csvRecords(path: string, delimiter: string | undefined): AsyncGe
   const pieces = streamText(path)
   const first = await pieces.next()
   if (first.done === true) return
-  const parser = parse({
+  const parser = csvParser({
     bom: true,
     delimiter: delimiter ?? likelyDelimiter(first.value),
     info: true,
@@ -138,7 +138,7 @@ interface Parsed {
   readonly record: readonly string[]
 }
 
-function next(parser: ReturnType<typeof parse>): Parsed | null {
+function next(parser: ReturnType<typeof csvParser>): Parsed | null {
   return parser.read() as Parsed | null
 }
 

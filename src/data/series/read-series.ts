@@ -29,11 +29,16 @@ export interface ReadSeries {
   readonly report: SeriesReport
 }
 
+/** Rows of one id: all series of a wide table have the same. */
+export interface RawRows {
+  readonly stamps: readonly number[]
+  readonly places: readonly string[]
+}
+
 /** Stamps and numbers of one series as they were read. */
 export interface RawSeries {
   readonly id: string
-  readonly stamps: number[]
-  readonly places: string[]
+  readonly rows: RawRows
   readonly values: number[]
   readonly past: Readonly<Record<string, number[]>>
   readonly future: Readonly<Record<string, number[]>>
@@ -79,7 +84,7 @@ export async function readSeries(source: string | readonly object[], options: Re
   const roles = columnRoles(table.columns, options)
   const collector = new Collector(table, roles, { ...options, zone })
   await collector.readAll()
-  return regularSeries([...collector.series.values()], {
+  return regularSeries(collector.series, {
     zone,
     fill,
     frequency: options.frequency,
@@ -90,8 +95,8 @@ export async function readSeries(source: string | readonly object[], options: Re
 
 /** Collects rows by series; holds the first ones back until the format of stamps is known. */
 class Collector {
-  readonly series = new Map<string, RawSeries>()
   rows = 0
+  readonly #groups = new Map<string | undefined, Group>()
   readonly #table: Table
   readonly #roles: ColumnRoles
   readonly #options: ReadSeriesOptions & { readonly zone: string }
@@ -102,6 +107,10 @@ class Collector {
     this.#roles = roles
     this.#options = options
     this.#format = options.stampFormat === undefined ? undefined : stampFormat(options.stampFormat)
+  }
+
+  get series(): readonly RawSeries[] {
+    return [...this.#groups.values()].flatMap(({ series }) => series)
   }
 
   /** Whether stamps are numbers that are no times. */
@@ -134,11 +143,10 @@ class Collector {
     const stamp = this.#stamp(row, row.cells[time])
     const key = id === undefined ? undefined : textOf(row.cells[id])
     if (key === '') throw new DataError(`${row.place}: no id`, { expected: 'one in every row' })
-    for (const target of targets) {
-      const column = this.#table.columns[target]!
-      const name = key === undefined ? column : targets.length === 1 ? key : `${key}/${column}`
-      this.#addTo(this.#seriesOf(name), row, stamp, target)
-    }
+    const group = this.#groupOf(key)
+    group.stamps.push(stamp)
+    group.places.push(row.place)
+    for (const [i, target] of targets.entries()) this.#addTo(group.series[i]!, row, target)
   }
 
   #stamp(row: Row, cell: Cell): number {
@@ -152,11 +160,9 @@ class Collector {
     })
   }
 
-  #addTo(series: RawSeries, row: Row, stamp: number, target: number): void {
+  #addTo(series: RawSeries, row: Row, target: number): void {
     const { past, future } = this.#roles
     const { columns } = this.#table
-    series.stamps.push(stamp)
-    series.places.push(row.place)
     series.values.push(numberOf(row, columns, target))
     for (const column of past) series.past[columns[column]!]!.push(numberOf(row, columns, column))
     for (const column of future) series.future[columns[column]!]!.push(numberOf(row, columns, column))
@@ -176,22 +182,31 @@ class Collector {
       })
   }
 
-  #seriesOf(id: string): RawSeries {
-    const known = this.series.get(id)
+  #groupOf(key: string | undefined): Group {
+    const known = this.#groups.get(key)
     if (known !== undefined) return known
-    const empty = (indices: readonly number[]) => Object.fromEntries(indices.map((index) => [this.#table.columns[index]!, []]))
-    const made = {
-      id,
-      stamps: [],
-      places: [],
-      values: [],
-      past: empty(this.#roles.past),
-      future: empty(this.#roles.future),
-      static: {},
-    }
-    this.series.set(id, made)
+    const { targets } = this.#roles
+    const rows = { stamps: [], places: [] }
+    const series = targets.map((target) => {
+      const column = this.#table.columns[target]!
+      return this.#emptySeries(key === undefined ? column : targets.length === 1 ? key : `${key}/${column}`, rows)
+    })
+    const made = { ...rows, series }
+    this.#groups.set(key, made)
     return made
   }
+
+  #emptySeries(id: string, rows: RawRows): RawSeries {
+    const empty = (indices: readonly number[]) => Object.fromEntries(indices.map((index) => [this.#table.columns[index]!, []]))
+    return { id, rows, values: [], past: empty(this.#roles.past), future: empty(this.#roles.future), static: {} }
+  }
+}
+
+/** Series of one id, a target each, and the rows that they share. */
+interface Group {
+  readonly stamps: number[]
+  readonly places: string[]
+  readonly series: readonly RawSeries[]
 }
 
 function textOf(cell: Cell): string {

@@ -20,10 +20,36 @@ function millis(time: DateTime): number | undefined {
   return time.isValid ? time.toMillis() : undefined
 }
 
-const iso: StampFormat = {
-  name: 'ISO 8601',
-  read: (text, zone) =>
-    /^\d{4}-?\d/.test(text) && !/^\d{5,}$/.test(text) ? millis(DateTime.fromISO(text.replace(' ', 'T'), { zone })) : undefined,
+const iso: StampFormat = { name: 'ISO 8601', read: (text, zone) => plainIso(text, zone) ?? anyIso(text, zone) }
+
+/** Any text of ISO 8601, with a space for a T if need be; undefined for others. */
+export function anyIso(text: string, zone: string): number | undefined {
+  if (!/^\d{4}-?\d/.test(text) || /^\d{5,}$/.test(text)) return undefined
+  return millis(DateTime.fromISO(text.replace(' ', 'T'), { zone }))
+}
+
+const plain = /^(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,3}))?)?(Z|[+-]\d\d:\d\d)?)?$/
+
+/**
+ * The usual forms at a hundredth of the cost: 2024-01-31, 2024-01-31 12:00, 2024-01-31T12:00:00.5+02:00. Undefined for all others, for times that may not
+ * exist, and without an offset in any zone but UTC: those are anyIso's.
+ */
+export function plainIso(text: string, zone: string): number | undefined {
+  const match = plain.exec(text)
+  if (match === null) return undefined
+  const [, year, month, date, hour = '0', minute = '0', second = '0', fraction = '', offset] = match
+  if ((offset === undefined && zone !== 'UTC') || year! < '0100' || hour > '23' || minute > '59' || second > '59') return undefined
+  const stamp = Date.UTC(Number(year), Number(month) - 1, Number(date), Number(hour), Number(minute), Number(second))
+  // Days that a month does not have would move on to the next.
+  if (month! < '01' || month! > '12' || date! < '01' || new Date(stamp).getUTCDate() !== Number(date)) return undefined
+  return stamp + Number(fraction.padEnd(3, '0')) - offsetOf(offset)
+}
+
+/** Milliseconds of `+02:00`. */
+function offsetOf(offset: string | undefined): number {
+  if (offset === undefined || offset === 'Z') return 0
+  const minutes = 60 * Number(offset.slice(1, 3)) + Number(offset.slice(4))
+  return (offset.startsWith('-') ? -60_000 : 60_000) * minutes
 }
 const year: StampFormat = {
   name: 'a year',

@@ -2,7 +2,7 @@ import { DateTime } from 'luxon'
 import { DataError } from '../../base/errors.ts'
 import { detectFrequency, regularity } from './detect-frequency.ts'
 import { type Frequency, frequencyOf, frequencyText, gridOf } from './frequency.ts'
-import type { RawSeries, ReadSeries } from './read-series.ts'
+import type { RawRows, RawSeries, ReadSeries } from './read-series.ts'
 import type { Series, SeriesFrame } from './series-frame.ts'
 
 /** What becomes of missing values: an error; NaN; the value before; a line between neighbours; 0. */
@@ -34,27 +34,47 @@ export interface Regularity {
 /** Rows on one regular grid. Throws DataError on what cannot be, or may not be, brought there. */
 export function regularSeries(raw: readonly RawSeries[], options: Regularity): ReadSeries {
   if (raw.length === 0) throw new DataError('no rows', { expected: 'at least three' })
+  refuseSameNames(raw)
   const { zone } = options
-  let reordered = 0
-  const sorted = raw.map((each) => {
-    if (isAscending(each.stamps)) return each
-    reordered++
-    return inOrder(each)
+  const orders = new Map(distinctRows(raw).map(({ rows }) => [rows, orderOf(rows.stamps)]))
+  const sorted = new Map([...orders].map(([rows, order]) => [rows, order === undefined ? rows : inOrder(rows, order)]))
+  const ordered = raw.map((each) => {
+    const order = orders.get(each.rows)
+    const rows = sorted.get(each.rows)!
+    return order === undefined ? each : { ...each, ...valuesInOrder(each, order), rows }
   })
-  for (const each of sorted) refuseDoubles(each, options)
-  const frequency = frequencyFor(sorted, options)
+  const distinct = distinctRows(ordered)
+  for (const each of distinct) refuseDoubles(each, options)
+  const frequency = frequencyFor(distinct, options)
+  const positions = new Map(distinct.map((each) => [each.rows, positionsOf(each, frequency, zone)]))
   const missing: Record<string, number> = {}
-  const series = sorted.map((each) => onGrid(each, frequency, options, missing))
+  const series = ordered.map((each) => onGrid(each, positions.get(each.rows)!, options.fill, missing))
   const futureRows = series.reduce((sum, each) => sum + extraRows(each), 0)
   const report = {
     rows: options.rows,
     frequency,
     detected: options.frequency === undefined && !options.steps,
-    reordered,
+    reordered: raw.filter(({ rows }) => orders.get(rows) !== undefined).length,
     missing,
     futureRows,
   }
   return { frame: { frequency, zone, series }, report }
+}
+
+function refuseSameNames(raw: readonly RawSeries[]): void {
+  const seen = new Set<string>()
+  for (const { id } of raw) {
+    if (seen.has(id))
+      throw new DataError(`two series are named '${id}'`, { expected: 'ids and columns whose names differ when joined' })
+    seen.add(id)
+  }
+}
+
+/** The first series of each rows: what is said of stamps is worked out once for all series that share them. */
+function distinctRows(raw: readonly RawSeries[]): RawSeries[] {
+  const first = new Map<RawRows, RawSeries>()
+  for (const each of raw) if (!first.has(each.rows)) first.set(each.rows, each)
+  return [...first.values()]
 }
 
 function extraRows({ values, future }: Series): number {
@@ -62,26 +82,27 @@ function extraRows({ values, future }: Series): number {
   return lengths.length === 0 ? 0 : Math.max(...lengths) - values.length
 }
 
-function isAscending(stamps: readonly number[]): boolean {
-  return stamps.every((stamp, i) => i === 0 || stamp >= stamps[i - 1]!)
+/** Indices of stamps, ascending; undefined where they are in order. */
+function orderOf(stamps: readonly number[]): readonly number[] | undefined {
+  if (stamps.every((stamp, i) => i === 0 || stamp >= stamps[i - 1]!)) return undefined
+  return [...stamps.keys()].sort((a, b) => stamps[a]! - stamps[b]!)
 }
 
-function inOrder(raw: RawSeries): RawSeries {
-  const order = [...raw.stamps.keys()].sort((a, b) => raw.stamps[a]! - raw.stamps[b]!)
-  const pick = <T>(list: readonly T[]) => order.map((index) => list[index]!)
+function inOrder({ stamps, places }: RawRows, order: readonly number[]): RawRows {
+  return { stamps: order.map((index) => stamps[index]!), places: order.map((index) => places[index]!) }
+}
+
+function valuesInOrder(
+  { values, past, future }: RawSeries,
+  order: readonly number[],
+): Pick<RawSeries, 'values' | 'past' | 'future'> {
+  const pick = (list: readonly number[]) => order.map((index) => list[index]!)
   const each = (lists: Readonly<Record<string, number[]>>) =>
     Object.fromEntries(Object.entries(lists).map(([name, list]) => [name, pick(list)]))
-  return {
-    ...raw,
-    stamps: pick(raw.stamps),
-    places: pick(raw.places),
-    values: pick(raw.values),
-    past: each(raw.past),
-    future: each(raw.future),
-  }
+  return { values: pick(values), past: each(past), future: each(future) }
 }
 
-function refuseDoubles({ id, stamps, places }: RawSeries, { zone, steps }: Regularity): void {
+function refuseDoubles({ id, rows: { stamps, places } }: RawSeries, { zone, steps }: Regularity): void {
   const double = stamps.findIndex((stamp, i) => i > 0 && stamp === stamps[i - 1])
   if (double < 0) return
   const stamp = steps ? String(stamps[double]) : timeText(stamps[double]!, zone)
@@ -110,11 +131,11 @@ function timeText(stamp: number, zone: string): string {
 function frequencyFor(series: readonly RawSeries[], { frequency, steps, zone }: Regularity): Frequency {
   if (frequency !== undefined) return frequencyOf(frequency)
   if (steps) return { unit: 'step', every: 1 }
-  const longest = series.reduce((a, b) => (b.stamps.length > a.stamps.length ? b : a))
-  const { frequency: common } = detectFrequency(longest.stamps, zone)
+  const longest = series.reduce((a, b) => (b.rows.stamps.length > a.rows.stamps.length ? b : a))
+  const { frequency: common } = detectFrequency(longest.rows.stamps, zone)
   for (const each of series) {
-    if (each.stamps.length < 3) continue
-    const own = detectFrequency(each.stamps, zone).frequency
+    if (each === longest || each.rows.stamps.length < 3) continue
+    const own = detectFrequency(each.rows.stamps, zone).frequency
     if (own.unit !== common.unit || own.every % common.every !== 0)
       throw new DataError(
         `series '${longest.id}' has a value every ${frequencyText(common)}, series '${each.id}' every ${frequencyText(own)}`,
@@ -127,9 +148,8 @@ function frequencyFor(series: readonly RawSeries[], { frequency, steps, zone }: 
   return common
 }
 
-/** One series on the grid, its gaps filled as asked. */
-function onGrid(raw: RawSeries, frequency: Frequency, { zone, fill }: Regularity, missing: Record<string, number>): Series {
-  const { id, stamps, places } = raw
+/** Steps from the first stamp to each. Throws DataError where one is off the grid. */
+function positionsOf({ id, rows: { stamps, places } }: RawSeries, frequency: Frequency, zone: string): readonly number[] {
   const { irregular } = regularity(stamps, frequency, zone)
   if (irregular.length > 0) {
     const [{ index, stamp, before }] = irregular as [(typeof irregular)[number]]
@@ -138,11 +158,22 @@ function onGrid(raw: RawSeries, frequency: Frequency, { zone, fill }: Regularity
       { expected: 'stamps on one grid', fix: 'name another frequency, or put the data on a grid first' },
     )
   }
-  const at = positions(stamps, frequency, zone)
+  const grid = gridOf(frequency, zone)
+  let at = 0
+  return stamps.map((stamp, i) => {
+    if (i > 0) at += grid.between(stamps[i - 1]!, stamp).steps
+    return at
+  })
+}
+
+/** One series on the grid, its gaps filled as asked. */
+function onGrid(raw: RawSeries, at: readonly number[], fill: FillRule, missing: Record<string, number>): Series {
+  const { id } = raw
+  const { stamps, places } = raw.rows
   const size = at.at(-1)! + 1
   const spread = (list: readonly number[]) => {
     const out = new Float64Array(size).fill(Number.NaN)
-    for (const [i, position] of at.entries()) out[position] = list[i]!
+    for (let i = 0; i < at.length; i++) out[at[i]!] = list[i]!
     return out
   }
   const values = spread(raw.values)
@@ -168,16 +199,6 @@ function onGrid(raw: RawSeries, frequency: Frequency, { zone, fill }: Regularity
   }
 }
 
-/** Steps from the first stamp to each. */
-function positions(stamps: readonly number[], frequency: Frequency, zone: string): number[] {
-  const grid = gridOf(frequency, zone)
-  let at = 0
-  return stamps.map((stamp, i) => {
-    if (i > 0) at += grid.between(stamps[i - 1]!, stamp).steps
-    return at
-  })
-}
-
 interface Filling {
   readonly id: string
   readonly what: string
@@ -188,8 +209,8 @@ interface Filling {
 }
 
 function fillGaps(values: Float64Array, { id, what, fill, missing, places, at }: Filling): Float64Array {
+  if (!values.some(Number.isNaN)) return values
   const holes = [...values.keys()].filter((index) => Number.isNaN(values[index]))
-  if (holes.length === 0) return values
   missing[id] = (missing[id] ?? 0) + holes.length
   if (fill === 'refuse') {
     const row = at.indexOf(holes[0]!)

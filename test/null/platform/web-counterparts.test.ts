@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
+import * as csvParser from '../../../src/platform/csv-parser.ts'
 import * as diagnose from '../../../src/platform/diagnose.ts'
 import * as digest from '../../../src/platform/digest.ts'
 import * as fileSource from '../../../src/platform/file-source.ts'
@@ -11,6 +12,7 @@ import * as resolveInside from '../../../src/platform/resolve-inside.ts'
 import * as scratchFile from '../../../src/platform/scratch-file.ts'
 import * as svgPng from '../../../src/platform/svg-png.ts'
 import * as textFiles from '../../../src/platform/text-files.ts'
+import * as webCsvParser from '../../../src/platform/web-csv-parser.ts'
 import * as webDiagnose from '../../../src/platform/web-diagnose.ts'
 import * as webDigest from '../../../src/platform/web-digest.ts'
 import * as webFileSource from '../../../src/platform/web-file-source.ts'
@@ -32,6 +34,7 @@ function pair<Module extends object>(node: Module, web: Partial<Module>): { read
 }
 
 const counterparts = {
+  'csv-parser': pair(csvParser, webCsvParser),
   diagnose: pair(diagnose, webDiagnose),
   digest: pair(digest, webDigest),
   'file-source': pair(fileSource, webFileSource),

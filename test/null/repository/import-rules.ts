@@ -54,7 +54,7 @@ const packageHomes: Readonly<Record<string, readonly string[] | 'everywhere'>> =
   'jpeg-js': ['formats'],
   '@huggingface/tokenizers': ['tokenizers'],
   '@huggingface/jinja': ['tokenizers'],
-  'csv-parse': ['data'],
+  'csv-parse': ['platform'],
   hyparquet: ['data'],
   luxon: ['data', 'plot'],
   jstat: ['heads', 'metrics', 'systems'],
