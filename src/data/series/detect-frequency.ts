@@ -55,9 +55,10 @@ const coarseFirst: readonly FrequencyUnit[] = ['year', 'quarter', 'month', 'week
 /** The coarsest step of the calendar that fits all stamps; none where the time of day changes. */
 function calendarFrequency(stamps: ArrayLike<number>, zone: string): Frequency | undefined {
   const clock = clockOf(zone)
-  const times = Array.from(stamps, (stamp) => splitDay(clock.toLocal(stamp)))
-  if (times.some((time) => time.clock !== times[0]!.clock)) return undefined
-  const days = times.map(({ day }) => day)
+  const clockAt = (index: number) => splitDay(clock.toLocal(stamps[index]!)).clock
+  const time = clockAt(0)
+  for (let index = 1; index < stamps.length; index++) if (clockAt(index) !== time) return undefined
+  const days = Array.from(stamps, (stamp) => splitDay(clock.toLocal(stamp)).day)
   const dates = days.map(splitMonth)
   const monthEnd = dates.every(({ month, date }) => date === daysIn(month)) && dates.some(({ date }) => date !== dates[0]!.date)
   const candidates = coarseFirst

@@ -7,14 +7,17 @@ import { streamText } from '../../platform/text-files.ts'
 /** A cell as it was written, or as a typed format has it. */
 export type Cell = string | number | bigint | boolean | Date | null | undefined
 
-/** One row of a table and where it stands, for messages. */
+/** One row of a table. */
 export interface Row {
-  readonly place: string
+  /** From 1: of its line in a text, or in its list. */
+  readonly number: number
   readonly cells: readonly Cell[]
 }
 
 export interface Table {
   readonly columns: readonly string[]
+  /** What rows are called in messages, before their number. */
+  readonly rowWord: string
   readonly rows: AsyncIterable<Row>
 }
 
@@ -49,9 +52,10 @@ export function objectRows(objects: unknown, word: string): Table {
   const columns = [...new Set((list as Record<string, Cell>[]).flatMap((each) => Object.keys(each)))]
   return {
     columns,
+    rowWord: word,
     rows: (async function* () {
       for (const [i, each] of (list as Record<string, Cell>[]).entries())
-        yield { place: `${word} ${i + 1}`, cells: columns.map((column) => each[column]) }
+        yield { number: i + 1, cells: columns.map((column) => each[column]) }
     })(),
   }
 }
@@ -98,7 +102,7 @@ async function textRows(path: string, { delimiter }: ReadRowsOptions): Promise<T
   const columns = first.value.cells as readonly string[]
   const twice = columns.find((column, i) => columns.indexOf(column) !== i)
   if (twice !== undefined) throw new DataError(`two columns of '${path}' are named '${twice}'`, { fix: 'rename one' })
-  return { columns, rows: records }
+  return { columns, rowWord: 'line', rows: records }
 }
 
 /** Rows of text between delimiters, the names first. */
@@ -117,8 +121,7 @@ async function* csvRecords(path: string, delimiter: string | undefined): AsyncGe
   const failed = new Promise<never>((_, reject) => parser.on('error', (error) => reject(csvError(path, error))))
   failed.catch(() => undefined)
   parser.on('readable', () => {
-    for (let read = next(parser); read !== null; read = next(parser))
-      ready.push({ place: `line ${read.info.lines}`, cells: read.record })
+    for (let read = next(parser); read !== null; read = next(parser)) ready.push({ number: read.info.lines, cells: read.record })
   })
   const step = (work: (done: () => void) => void) => Promise.race([failed, new Promise<void>(work)])
   await step((done) => parser.write(first.value, done))

@@ -3,6 +3,7 @@ import * as v from 'valibot'
 import { DataError, OptionError } from '../../base/errors.ts'
 import { checkOptions, shortened } from '../../base/options.ts'
 import { type ColumnOptions, type ColumnRoles, columnRoles } from './columns.ts'
+import { NumberList } from './number-list.ts'
 import { type Cell, objectRows, type Row, readRows, type Table } from './read-rows.ts'
 import { detectStampFormat, type StampFormat, stampFormat } from './read-stamps.ts'
 import { type FillRule, regularSeries, type SeriesReport } from './regular-series.ts'
@@ -31,18 +32,20 @@ export interface ReadSeries {
 
 /** Rows of one id: all series of a wide table have the same. */
 export interface RawRows {
-  readonly stamps: readonly number[]
-  readonly places: readonly string[]
+  readonly stamps: Float64Array
+  /** Of the rows in the table, with what they are called. */
+  readonly numbers: Float64Array
+  readonly word: string
 }
 
 /** Stamps and numbers of one series as they were read. */
 export interface RawSeries {
   readonly id: string
   readonly rows: RawRows
-  readonly values: number[]
-  readonly past: Readonly<Record<string, number[]>>
-  readonly future: Readonly<Record<string, number[]>>
-  readonly static: Record<string, string | number>
+  readonly values: Float64Array
+  readonly past: Readonly<Record<string, Float64Array>>
+  readonly future: Readonly<Record<string, Float64Array>>
+  readonly static: Readonly<Record<string, string | number>>
 }
 
 const names = v.array(v.string())
@@ -110,7 +113,18 @@ class Collector {
   }
 
   get series(): readonly RawSeries[] {
-    return [...this.#groups.values()].flatMap(({ series }) => series)
+    const finished = (lists: Readonly<Record<string, NumberList>>) =>
+      Object.fromEntries(Object.entries(lists).map(([name, list]) => [name, list.values]))
+    return [...this.#groups.values()].flatMap(({ stamps, numbers, series }) => {
+      const rows = { stamps: stamps.values, numbers: numbers.values, word: this.#table.rowWord }
+      return series.map(({ values, past, future, ...each }) => ({
+        ...each,
+        rows,
+        values: values.values,
+        past: finished(past),
+        future: finished(future),
+      }))
+    })
   }
 
   /** Whether stamps are numbers that are no times. */
@@ -142,10 +156,10 @@ class Collector {
     const { time, id, targets } = this.#roles
     const stamp = this.#stamp(row, row.cells[time])
     const key = id === undefined ? undefined : textOf(row.cells[id])
-    if (key === '') throw new DataError(`${row.place}: no id`, { expected: 'one in every row' })
+    if (key === '') throw new DataError(`${this.#placeOf(row)}: no id`, { expected: 'one in every row' })
     const group = this.#groupOf(key)
     group.stamps.push(stamp)
-    group.places.push(row.place)
+    group.numbers.push(row.number)
     for (const [i, target] of targets.entries()) this.#addTo(group.series[i]!, row, target)
   }
 
@@ -155,28 +169,28 @@ class Collector {
     const text = textOf(cell)
     const stamp = this.#format === undefined ? Number(text || Number.NaN) : this.#format.read(text, this.#options.zone)
     if (stamp !== undefined && Number.isFinite(stamp)) return stamp
-    throw new DataError(`${row.place}: the stamp '${shortened(text, 40)}'`, {
+    throw new DataError(`${this.#placeOf(row)}: the stamp '${shortened(text, 40)}'`, {
       expected: this.#format === undefined ? 'a date' : `${this.#format.name}, as in the rows before`,
     })
   }
 
-  #addTo(series: RawSeries, row: Row, target: number): void {
+  #addTo(series: GrowingSeries, row: Row, target: number): void {
     const { past, future } = this.#roles
     const { columns } = this.#table
-    series.values.push(numberOf(row, columns, target))
-    for (const column of past) series.past[columns[column]!]!.push(numberOf(row, columns, column))
-    for (const column of future) series.future[columns[column]!]!.push(numberOf(row, columns, column))
+    series.values.push(numberOf(row, this.#table, target))
+    for (const column of past) series.past[columns[column]!]!.push(numberOf(row, this.#table, column))
+    for (const column of future) series.future[columns[column]!]!.push(numberOf(row, this.#table, column))
     for (const column of this.#roles.static) this.#setStatic(series, row, column)
   }
 
-  #setStatic(series: RawSeries, row: Row, column: number): void {
+  #setStatic(series: GrowingSeries, row: Row, column: number): void {
     const name = this.#table.columns[column]!
     const cell = row.cells[column]
     const value = typeof cell === 'number' ? cell : textOf(cell)
     const known = series.static[name] ?? value
     series.static[name] = known
     if (known !== value)
-      throw new DataError(`${row.place}: '${name}' of series '${series.id}' is ${value}, and ${known} before`, {
+      throw new DataError(`${this.#placeOf(row)}: '${name}' of series '${series.id}' is ${value}, and ${known} before`, {
         expected: 'one value for a whole series',
         fix: 'name it as a past or future covariate',
       })
@@ -186,27 +200,39 @@ class Collector {
     const known = this.#groups.get(key)
     if (known !== undefined) return known
     const { targets } = this.#roles
-    const rows = { stamps: [], places: [] }
     const series = targets.map((target) => {
       const column = this.#table.columns[target]!
-      return this.#emptySeries(key === undefined ? column : targets.length === 1 ? key : `${key}/${column}`, rows)
+      return this.#emptySeries(key === undefined ? column : targets.length === 1 ? key : `${key}/${column}`)
     })
-    const made = { ...rows, series }
+    const made = { stamps: new NumberList(), numbers: new NumberList(), series }
     this.#groups.set(key, made)
     return made
   }
 
-  #emptySeries(id: string, rows: RawRows): RawSeries {
-    const empty = (indices: readonly number[]) => Object.fromEntries(indices.map((index) => [this.#table.columns[index]!, []]))
-    return { id, rows, values: [], past: empty(this.#roles.past), future: empty(this.#roles.future), static: {} }
+  #emptySeries(id: string): GrowingSeries {
+    const empty = (indices: readonly number[]) =>
+      Object.fromEntries(indices.map((index) => [this.#table.columns[index]!, new NumberList()]))
+    return { id, values: new NumberList(), past: empty(this.#roles.past), future: empty(this.#roles.future), static: {} }
   }
+
+  #placeOf({ number }: Row): string {
+    return `${this.#table.rowWord} ${number}`
+  }
+}
+
+interface GrowingSeries {
+  readonly id: string
+  readonly values: NumberList
+  readonly past: Readonly<Record<string, NumberList>>
+  readonly future: Readonly<Record<string, NumberList>>
+  readonly static: Record<string, string | number>
 }
 
 /** Series of one id, a target each, and the rows that they share. */
 interface Group {
-  readonly stamps: number[]
-  readonly places: string[]
-  readonly series: readonly RawSeries[]
+  readonly stamps: NumberList
+  readonly numbers: NumberList
+  readonly series: readonly GrowingSeries[]
 }
 
 function textOf(cell: Cell): string {
@@ -216,14 +242,14 @@ function textOf(cell: Cell): string {
 const missing = new Set(['', 'na', 'nan', 'n/a', 'null', 'none', '.', '-'])
 
 /** NaN for a cell that is empty or says so. Throws DataError on what is no finite number, with its row and column. */
-function numberOf({ place, cells }: Row, columns: readonly string[], column: number): number {
+function numberOf({ number: row, cells }: Row, { columns, rowWord }: Table, column: number): number {
   const cell = cells[column]
   if (typeof cell === 'number' && Number.isNaN(cell)) return Number.NaN
   const text = textOf(cell)
   if (missing.has(text.toLowerCase())) return Number.NaN
   const number = typeof cell === 'boolean' ? Number(cell) : Number(text)
   if (Number.isFinite(number)) return number
-  throw new DataError(`${place}, column '${columns[column]}': '${shortened(text, 40)}'`, {
+  throw new DataError(`${rowWord} ${row}, column '${columns[column]}': '${shortened(text, 40)}'`, {
     expected: 'a finite number',
     ...fixOf(text),
   })

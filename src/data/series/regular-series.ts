@@ -83,30 +83,38 @@ function extraRows({ values, future }: Series): number {
 }
 
 /** Indices of stamps, ascending; undefined where they are in order. */
-function orderOf(stamps: readonly number[]): readonly number[] | undefined {
+function orderOf(stamps: Float64Array): readonly number[] | undefined {
   if (stamps.every((stamp, i) => i === 0 || stamp >= stamps[i - 1]!)) return undefined
   return [...stamps.keys()].sort((a, b) => stamps[a]! - stamps[b]!)
 }
 
-function inOrder({ stamps, places }: RawRows, order: readonly number[]): RawRows {
-  return { stamps: order.map((index) => stamps[index]!), places: order.map((index) => places[index]!) }
+function inOrder({ stamps, numbers, word }: RawRows, order: readonly number[]): RawRows {
+  return { stamps: picked(stamps, order), numbers: picked(numbers, order), word }
+}
+
+function picked(list: Float64Array, order: readonly number[]): Float64Array {
+  return Float64Array.from(order, (index) => list[index]!)
+}
+
+function placeOf({ numbers, word }: RawRows, index: number): string {
+  return `${word} ${numbers[index]}`
 }
 
 function valuesInOrder(
   { values, past, future }: RawSeries,
   order: readonly number[],
 ): Pick<RawSeries, 'values' | 'past' | 'future'> {
-  const pick = (list: readonly number[]) => order.map((index) => list[index]!)
-  const each = (lists: Readonly<Record<string, number[]>>) =>
-    Object.fromEntries(Object.entries(lists).map(([name, list]) => [name, pick(list)]))
-  return { values: pick(values), past: each(past), future: each(future) }
+  const each = (lists: Readonly<Record<string, Float64Array>>) =>
+    Object.fromEntries(Object.entries(lists).map(([name, list]) => [name, picked(list, order)]))
+  return { values: picked(values, order), past: each(past), future: each(future) }
 }
 
-function refuseDoubles({ id, rows: { stamps, places } }: RawSeries, { zone, steps }: Regularity): void {
+function refuseDoubles({ id, rows }: RawSeries, { zone, steps }: Regularity): void {
+  const { stamps } = rows
   const double = stamps.findIndex((stamp, i) => i > 0 && stamp === stamps[i - 1])
   if (double < 0) return
   const stamp = steps ? String(stamps[double]) : timeText(stamps[double]!, zone)
-  throw new DataError(`series '${id}' has the stamp ${stamp} twice: ${places[double - 1]} and ${places[double]}`, {
+  throw new DataError(`series '${id}' has the stamp ${stamp} twice: ${placeOf(rows, double - 1)} and ${placeOf(rows, double)}`, {
     expected: 'each stamp once',
     fix:
       zone === 'UTC'
@@ -149,12 +157,13 @@ function frequencyFor(series: readonly RawSeries[], { frequency, steps, zone }: 
 }
 
 /** Steps from the first stamp to each. Throws DataError where one is off the grid. */
-function positionsOf({ id, rows: { stamps, places } }: RawSeries, frequency: Frequency, zone: string): readonly number[] {
+function positionsOf({ id, rows }: RawSeries, frequency: Frequency, zone: string): Float64Array {
+  const { stamps } = rows
   const { irregular } = regularity(stamps, frequency, zone)
   if (irregular.length > 0) {
     const [{ index, stamp, before }] = irregular as [(typeof irregular)[number]]
     throw new DataError(
-      `series '${id}', ${places[index]}: ${stampText(stamp, { frequency, zone })} is no whole number of steps (${frequencyText(frequency)}) after ${stampText(before, { frequency, zone })}; ${irregular.length} such rows`,
+      `series '${id}', ${placeOf(rows, index)}: ${stampText(stamp, { frequency, zone })} is no whole number of steps (${frequencyText(frequency)}) after ${stampText(before, { frequency, zone })}; ${irregular.length} such rows`,
       { expected: 'stamps on one grid', fix: 'name another frequency, or put the data on a grid first' },
     )
   }
@@ -167,11 +176,12 @@ function positionsOf({ id, rows: { stamps, places } }: RawSeries, frequency: Fre
 }
 
 /** One series on the grid, its gaps filled as asked. */
-function onGrid(raw: RawSeries, at: readonly number[], fill: FillRule, missing: Record<string, number>): Series {
+function onGrid(raw: RawSeries, at: Float64Array, fill: FillRule, missing: Record<string, number>): Series {
   const { id } = raw
-  const { stamps, places } = raw.rows
+  const { rows } = raw
   const size = at.at(-1)! + 1
-  const spread = (list: readonly number[]) => {
+  const spread = (list: Float64Array) => {
+    if (size === at.length) return list
     const out = new Float64Array(size).fill(Number.NaN)
     for (let i = 0; i < at.length; i++) out[at[i]!] = list[i]!
     return out
@@ -181,17 +191,17 @@ function onGrid(raw: RawSeries, at: readonly number[], fill: FillRule, missing: 
   const length = names.length === 0 ? size : values.findLastIndex((value) => !Number.isNaN(value)) + 1
   if (length === 0) throw new DataError(`series '${id}' has no values`)
   const own = values.subarray(0, length)
-  const filled = fillGaps(own, { id, what: 'values', fill, missing, places, at })
-  const cover = (lists: Readonly<Record<string, number[]>>, upTo: number) =>
+  const filled = fillGaps(own, { id, what: 'values', fill, missing, rows, at })
+  const cover = (lists: Readonly<Record<string, Float64Array>>, upTo: number) =>
     Object.fromEntries(
       Object.entries(lists).map(([name, list]) => [
         name,
-        fillGaps(spread(list).subarray(0, upTo), { id, what: `'${name}'`, fill, missing, places, at }),
+        fillGaps(spread(list).subarray(0, upTo), { id, what: `'${name}'`, fill, missing, rows, at }),
       ]),
     )
   return {
     id,
-    start: stamps[0]!,
+    start: rows.stamps[0]!,
     values: filled,
     past: cover(raw.past, length),
     future: cover(raw.future, size),
@@ -204,17 +214,23 @@ interface Filling {
   readonly what: string
   readonly fill: FillRule
   readonly missing: Record<string, number>
-  readonly places: readonly string[]
-  readonly at: readonly number[]
+  readonly rows: RawRows
+  readonly at: Float64Array
 }
 
-function fillGaps(values: Float64Array, { id, what, fill, missing, places, at }: Filling): Float64Array {
+function fillGaps(values: Float64Array, { id, what, fill, missing, rows, at }: Filling): Float64Array {
   if (!values.some(Number.isNaN)) return values
   const holes = [...values.keys()].filter((index) => Number.isNaN(values[index]))
   missing[id] = (missing[id] ?? 0) + holes.length
   if (fill === 'refuse') {
     const row = at.indexOf(holes[0]!)
-    const where = row >= 0 ? places[row] : `after ${places[at.findLastIndex((position) => position < holes[0]!)]}`
+    const where =
+      row >= 0
+        ? placeOf(rows, row)
+        : `after ${placeOf(
+            rows,
+            at.findLastIndex((position) => position < holes[0]!),
+          )}`
     throw new DataError(`series '${id}' lacks ${holes.length} of ${values.length} ${what}, the first ${where}`, {
       expected: 'a value at every step',
       fix: "choose a fill: 'forward', 'linear', 'zero', or 'keep' for models that bear gaps",
