@@ -23,11 +23,16 @@ const unitShare = 0.9
 /** Quantiles that units are read from. */
 export const unitShares: readonly number[] = [1 - unitShare, unitShare]
 
+/** Least unit, as a part of the distance between both quantiles. */
+const leastPart = 0.1
+
 /** 1 where a method says no quantiles. */
 function unitOf({ mean, quantiles }: Prediction, step: number, above: boolean): number {
-  const edge = quantiles?.get(above ? unitShare : 1 - unitShare)
-  if (edge === undefined) return 1
-  return Math.max(Math.abs(edge[step]! - mean[step]!), 1e-9 * Math.max(Math.abs(mean[step]!), 1e-9))
+  const [lower, upper] = unitShares.map((share) => quantiles?.get(share)?.[step])
+  if (lower === undefined || upper === undefined) return 1
+  const distance = Math.abs((above ? upper : lower) - mean[step]!)
+  // Where a mean lies at an edge, an error beyond it would count for any number of units.
+  return Math.max(distance, leastPart * (upper - lower), 1e-9 * Math.max(Math.abs(mean[step]!), 1e-9))
 }
 
 /** What comes before the last windows of each series. */

@@ -138,12 +138,12 @@ describe('restored calibrations', () => {
     const prediction = {
       mean: Float64Array.of(100, 200),
       quantiles: new Map([
-        [1 - 0.9, Float64Array.of(90, 199)],
+        [1 - 0.9, Float64Array.of(90, 195)],
         [0.9, Float64Array.of(105, 220)],
       ]),
     }
     const { lower, upper } = intervalsFrom({ a: [[0.5, 1, 2]] }, { id: 'a', prediction, level: 75 })
-    expect([...lower]).toEqual([80, 198])
+    expect([...lower]).toEqual([80, 190])
     expect([...upper]).toEqual([110, 240])
   })
 })
