@@ -50,13 +50,9 @@ export async function tryMethods({ frame }: ReadSeries, flags: TrialFlags, signa
   const tried: Tried[] = []
   const passedOver: { readonly model: string; readonly reason: string }[] = []
   let failure: unknown
-  const passOver = (model: string, reason: string) => {
-    passedOver.push({ model, reason })
-    note(`${model}: ${reason}`)
-  }
   for (const id of candidates(named)) {
     if (id !== named && takesLong(id, frame)) {
-      passOver(id, `takes long for so many values; --model ${id} tries it`)
+      passedOver.push({ model: id, reason: `takes long for so many values; --model ${id} tries it` })
       continue
     }
     try {
@@ -64,17 +60,20 @@ export async function tryMethods({ frame }: ReadSeries, flags: TrialFlags, signa
     } catch (error) {
       if (id === named || !(error instanceof NextxError)) throw error
       failure = error
-      passOver(id, error.message)
+      passedOver.push({ model: id, reason: error.message })
     }
   }
+  // Where nothing can be done, the reason is the error's to say, once.
   if (tried.length === 0) throw failure
+  for (const { model, reason } of passedOver) note(`${model} is passed over: ${reason}`)
   tried.sort((a, b) => a.error - b.error)
   return { tried, chosen: tried.find(({ model }) => model === named) ?? tried[0]!, passedOver }
 }
 
 /** The named one first, so that it fails before the others are tried. */
 function candidates(named: string | undefined): readonly string[] {
-  const untrained = forecasterIds.filter((id) => forecasterCost(id) !== 'training')
+  // The simpler first, which are chosen where others are no better.
+  const untrained = (['instant', 'search'] as const).flatMap((cost) => forecasterIds.filter((id) => forecasterCost(id) === cost))
   if (named === undefined) return untrained
   return forecasterCost(named) === 'training' ? [named, ...untrained] : [named]
 }

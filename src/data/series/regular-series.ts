@@ -188,8 +188,10 @@ function onGrid(raw: RawSeries, at: Float64Array, fill: FillRule, missing: Recor
   }
   const values = spread(raw.values)
   const names = Object.keys(raw.future)
-  const length = names.length === 0 ? size : values.findLastIndex((value) => !Number.isNaN(value)) + 1
-  if (length === 0) throw new DataError(`series '${id}' has no values`)
+  const known = values.findLastIndex((value) => !Number.isNaN(value)) + 1
+  if (known === 0)
+    throw new DataError(`series '${id}' has no values`, { expected: 'at least one', fix: 'leave its column or its rows out' })
+  const length = names.length === 0 ? size : known
   const own = values.subarray(0, length)
   const filled = fillGaps(own, { id, what: 'values', fill, missing, rows, at })
   const cover = (lists: Readonly<Record<string, Float64Array>>, upTo: number) =>
