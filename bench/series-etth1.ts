@@ -38,7 +38,7 @@ export const bench: Bench = {
   },
 }
 
-/** Each seed in a process of its own, unless it is there already. */
+/** Each seed in a process of its own, unless it is there already. NEXTX_BENCH_RUN=never: only what runs/ holds is put together. */
 async function outcomesOf(name: string, seeds: readonly number[], wanted: readonly number[]): Promise<ArmOutcome[]> {
   const all: ArmOutcome[] = []
   for (const seed of seeds) {

@@ -47,6 +47,7 @@ export async function tryMethods({ frame }: ReadSeries, flags: TrialFlags, signa
     throw new OptionError(`no method that is not trained can use ${covariates.join(', ')}`, {
       expected: 'a method that can, such as --model arnet',
     })
+  const windows = possibleWindows(frame, flags)
   const tried: Tried[] = []
   const passedOver: { readonly model: string; readonly reason: string }[] = []
   let failure: unknown
@@ -56,7 +57,9 @@ export async function tryMethods({ frame }: ReadSeries, flags: TrialFlags, signa
       continue
     }
     try {
-      tried.push(await tryMethod(id === named ? frame : withoutCovariates(frame), { ...flags, model: id }, id === named, signal))
+      tried.push(
+        await tryMethod(id === named ? frame : withoutCovariates(frame), { ...flags, windows, model: id }, id === named, signal),
+      )
     } catch (error) {
       if (id === named || !(error instanceof NextxError)) throw error
       failure = error
@@ -66,8 +69,18 @@ export async function tryMethods({ frame }: ReadSeries, flags: TrialFlags, signa
   // Where nothing can be done, the reason is the error's to say, once.
   if (tried.length === 0) throw failure
   for (const { model, reason } of passedOver) note(`${model} is passed over: ${reason}`)
-  tried.sort((a, b) => a.error - b.error)
+  // Of equal errors, the plainer method's.
+  tried.sort((a, b) => a.error - b.error || Number(b.model === 'last-value') - Number(a.model === 'last-value'))
   return { tried, chosen: tried.find(({ model }) => model === named) ?? tried[0]!, passedOver }
+}
+
+/** Fewer windows than asked for where series are short: the oldest leaves half of the shortest to learn from. */
+function possibleWindows({ series }: SeriesFrame, { windows, horizon, step = horizon }: TrialFlags): number {
+  const shortest = Math.min(...series.map(({ values }) => values.length))
+  const most = Math.max(1, 1 + Math.floor((shortest / 2 - horizon) / step))
+  if (most >= windows) return windows
+  note(`${most} of ${windows} windows: the shortest series has ${thousands(shortest)} values`)
+  return most
 }
 
 /** The named one first, so that it fails before the others are tried. */

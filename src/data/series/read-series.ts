@@ -147,7 +147,8 @@ class Collector {
   }
 
   #release(held: Row[]): void {
-    const texts = held.map((row) => row.cells[this.#roles.time]).filter((cell) => typeof cell === 'string')
+    const cells = held.map((row) => row.cells[this.#roles.time])
+    const texts = cells.filter((cell) => typeof cell === 'string' || typeof cell === 'number').map(String)
     if (this.#format === undefined && texts.length > 0) this.#format = detectStampFormat(texts, this.#options.zone)
     for (const row of held.splice(0)) this.#add(row)
   }

@@ -10,6 +10,12 @@ import { checkNeural, headOf, neuralEntries } from './neural-options.ts'
 /** Least windows to learn from. */
 const leastWindows = 10
 
+/** Counts have no other unit than their windows' deviation. */
+function withCounts(value: unknown): unknown {
+  const counts = (value as { readonly distribution?: unknown } | null)?.distribution === 'negative-binomial'
+  return counts ? { normalization: 'standard', ...(value as object) } : value
+}
+
 /** A system from a definition; `entries` are the schemas of its own options. */
 export function neuralForecaster<const Entries extends v.ObjectEntries>(
   entries: Entries,
@@ -37,7 +43,7 @@ export function neuralForecaster<const Entries extends v.ObjectEntries>(
       multivariate: seesTogether(definition, options),
     }),
     readOptions(value) {
-      const options = parseConfig(schema, value, definition.id)
+      const options = parseConfig(schema, withCounts(value), definition.id)
       checkNeural(options, definition.id)
       return options
     },

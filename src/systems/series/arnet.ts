@@ -1,10 +1,12 @@
 import * as v from 'valibot'
-import { fanInUniform, Linear } from '../../nn/index.ts'
+import { fanInUniform, Linear, zeros } from '../../nn/index.ts'
 import {
   abs,
   add,
+  concat,
   divide,
   exp,
+  expand,
   type HostTensor,
   mean,
   minimum,
@@ -63,7 +65,7 @@ class ArNetwork implements SeriesNetwork {
     this.hidden = hidden.map((width, i) => new Linear(widths[i]!, width, fanInUniform(widths[i]!)))
     this.lags = new Linear(widths.at(-1)!, horizon * outputs, fanInUniform(widths.at(-1)!))
     if (covariates > 0) this.past_covariates = withoutBias(inputSize * covariates, horizon * outputs)
-    if (marks > 0) this.future_covariates = withoutBias(marks, outputs)
+    if (marks > 0) this.future_covariates = withoutBias(2 * marks, outputs)
     if (hidden.length === 0) this.coefficients = (weights) => rawCoefficients(weights, sizes)
   }
 
@@ -74,7 +76,7 @@ class ArNetwork implements SeriesNetwork {
     const own = this.lags.forward(inner)
     const all = covariates === undefined ? own : add(own, this.past_covariates!.forward(flat(covariates)))
     const steps = reshape(all, [values.shape[0]!, horizon, outputs])
-    const known = marks && this.future_covariates!.forward(slice(marks, 1, inputSize))
+    const known = marks && this.future_covariates!.forward(besideLast(marks, inputSize))
     const output = known === undefined ? steps : add(steps, known)
     return { output: reshape(output, [values.shape[0]!, horizon, 1, outputs]) }
   }
@@ -87,10 +89,15 @@ class ArNetwork implements SeriesNetwork {
   }
 }
 
-/** The lags have the bias: it is what is said where all covariates are at their mean. */
+/** What counts beside the lags begins as nothing; the lags have the bias, which is what is said where all covariates are at their mean. */
 function withoutBias(inputs: number, outputs: number): Linear {
-  const { weight } = fanInUniform(inputs)
-  return new Linear(inputs, outputs, { weight })
+  return new Linear(inputs, outputs, { weight: zeros })
+}
+
+/** What is known of each step to come, and of the last one so far, whose value lags may be counted from: `[batch, horizon, 2·mark]`. */
+function besideLast(marks: Tensor, inputSize: number): Tensor {
+  const coming = slice(marks, 1, inputSize)
+  return concat([coming, expand(slice(marks, 1, inputSize - 1, inputSize), coming.shape)], -1)
 }
 
 /** Of the location alone, where a distribution has more. */
@@ -123,7 +130,7 @@ export default neuralForecaster(
     id: 'arnet',
     source:
       'Triebe, Laptev & Rajagopal 2019, AR-Net: A simple Auto-Regressive Neural Network for time-series; Triebe et al. 2021 (NeuralProphet)',
-    defaults: { learningRate: 1e-3, epochs: 20, minSteps: 2000, schedule: 'cosine', normalization: 'last' },
+    defaults: { learningRate: 3e-3, epochs: 20, minSteps: 2000, schedule: 'cosine', normalization: 'last' },
     variates: 'apart',
     uses: { past: true, future: true, static: true, calendar: false },
     reach: 'rolled',
