@@ -1,4 +1,4 @@
-import { readSeries, type SeriesFrame, withoutLast } from 'nextx/data'
+import { frameWithoutLast, readSeries, type SeriesFrame } from 'nextx/data'
 import { type Device, openDevice } from 'nextx/platform'
 import { backtest, type EvaluationRow, evaluate, fitForecaster } from 'nextx/systems'
 import { dataFile } from './lib/data.ts'
@@ -29,10 +29,10 @@ const seeds = [1, 2, 3]
 const ways: Readonly<Record<string, Way>> = {
   'seasonal naive, conformal': { model: 'seasonal-naive' },
   'ridge, conformal': { model: 'ridge' },
-  'AR-Net, conformal': { model: 'arnet', learns: true },
-  'AR-Net, quantiles': { model: 'arnet', options: { distribution: 'quantile' }, learns: true },
-  'AR-Net, gaussian': { model: 'arnet', options: { distribution: 'gaussian' }, learns: true },
-  'AR-Net, student-t': { model: 'arnet', options: { distribution: 'student-t' }, learns: true },
+  'AR-Net, conformal': { model: 'arnet', options: { learningRate: 1e-3 }, learns: true },
+  'AR-Net, quantiles': { model: 'arnet', options: { learningRate: 1e-3, distribution: 'quantile' }, learns: true },
+  'AR-Net, gaussian': { model: 'arnet', options: { learningRate: 1e-3, distribution: 'gaussian' }, learns: true },
+  'AR-Net, student-t': { model: 'arnet', options: { learningRate: 1e-3, distribution: 'student-t' }, learns: true },
   'iTransformer, quantiles': { model: 'itransformer', options: { distribution: 'quantile', width: 32, heads: 4 }, learns: true },
 }
 
@@ -83,7 +83,7 @@ async function judged(
   { model, options, learns }: Way,
   seed: number,
 ) {
-  const known = { ...frame, series: frame.series.map((series) => withoutLast(series, horizon + (windows - 1) * step)) }
+  const known = frameWithoutLast(frame, horizon + (windows - 1) * step)
   const own = learns === true ? { inputSize, maxSteps: 2000, ...options } : model === 'ridge' ? { lags: inputSize } : {}
   const forecaster = await fitForecaster(known, { model, horizon, season, options: own, seed, device, calibrationWindows: 200 })
   const [all] = evaluate(await backtest(forecaster, frame, { windows, step, season, levels: [80, 95] }))

@@ -1,4 +1,4 @@
-import { readSeries, type SeriesFrame, withoutLast } from 'nextx/data'
+import { frameWithoutLast, readSeries, type SeriesFrame } from 'nextx/data'
 import { type Device, openDevice } from 'nextx/platform'
 import { backtest, evaluate, fitForecaster } from 'nextx/systems'
 import { dataFile } from '../lib/data.ts'
@@ -79,7 +79,7 @@ async function fittedArm(
   frame: SeriesFrame,
   { device, horizon, seed }: { device: Device; horizon: number; seed: number },
 ) {
-  const known = cut(frame, stops ? parts.test : parts.test + parts.validation)
+  const known = frameWithoutLast(frame, stops ? parts.test : parts.test + parts.validation)
   let steps = 0
   const started = performance.now()
   const forecaster = await fitForecaster(known, {
@@ -94,8 +94,4 @@ async function fittedArm(
     },
   })
   return { forecaster, steps, fitSeconds: (performance.now() - started) / 1000 }
-}
-
-function cut(frame: SeriesFrame, count: number): SeriesFrame {
-  return { ...frame, series: frame.series.map((series) => withoutLast(series, count)) }
 }

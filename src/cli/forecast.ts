@@ -116,8 +116,8 @@ function addCommon(command: Command): Command {
 
 function levels(text: string): readonly number[] {
   const values = text.split(',').map(Number)
-  if (values.every((value) => value > 0 && value < 100)) return values
-  throw new InvalidArgumentError('Expected percents between 0 and 100, such as 80,95.')
+  if (values.every((value) => value > 0 && value < 100) && new Set(values).size === values.length) return values
+  throw new InvalidArgumentError('Expected different percents between 0 and 100, such as 80,95.')
 }
 
 const forecastExamples = `

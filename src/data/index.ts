@@ -27,7 +27,7 @@ export {
 } from './series/frequency.ts'
 export { type ReadSeries, type ReadSeriesOptions, readSeries } from './series/read-series.ts'
 export { type FillRule, type SeriesReport, stampText } from './series/regular-series.ts'
-export { type Series, type SeriesFrame, stampAt, withoutLast } from './series/series-frame.ts'
+export { frameWithoutLast, type Series, type SeriesFrame, stampAt, withoutLast } from './series/series-frame.ts'
 export { type Split, type SplitOptions, splitDocuments } from './split.ts'
 export { type TokenDataset, type TokenDatasetOptions, type Tokens, tokenDataset } from './token-dataset.ts'
 export { type EpochBatches, type ScoringBatches, scoringWindows, shuffledWindows, type WindowOptions, windows } from './windows.ts'

@@ -1,7 +1,7 @@
 import jstat from 'jstat'
 import * as v from 'valibot'
 import { OptionError } from '../base/errors.ts'
-import { type SeriesFrame, withoutLast } from '../data/index.ts'
+import { frameWithoutLast, type SeriesFrame } from '../data/index.ts'
 import { askForecaster } from './ask-forecaster.ts'
 import type { FitRequest, FittedForecaster, Prediction } from './forecaster-system.ts'
 
@@ -35,15 +35,6 @@ function unitOf({ mean, quantiles }: Prediction, step: number, above: boolean): 
   return Math.max(distance, leastPart * (upper - lower), 1e-9 * Math.max(Math.abs(mean[step]!), 1e-9))
 }
 
-/** What comes before the last windows of each series. */
-export function beforeWindows(frame: SeriesFrame, horizon: number, windows: number): SeriesFrame {
-  return cut(frame, horizon + windows - 1)
-}
-
-function cut(frame: SeriesFrame, count: number): SeriesFrame {
-  return { ...frame, series: frame.series.map((series) => withoutLast(series, count)) }
-}
-
 /**
  * How far a method was off on the last windows of each series, of which it has learnt nothing. Split conformal prediction; Vovk et al. 2005, for each step of the horizon (Stankevičiūtė et al. 2021).
  */
@@ -56,7 +47,7 @@ export async function residuals(
   const place = (window: number) => (windows === 1 ? among - 1 : Math.round((window * (among - 1)) / (windows - 1)))
   const left = Array.from({ length: windows }, (_, window) => horizon + among - 1 - place(window))
   const predictions = await askForecaster(fitted, {
-    histories: left.map((count) => cut(frame, count)),
+    histories: left.map((count) => frameWithoutLast(frame, count)),
     horizon,
     quantiles,
     signal,

@@ -1,7 +1,7 @@
 import * as v from 'valibot'
 import { DataError } from '../base/errors.ts'
 import { checkOptions, wholeNumber } from '../base/options.ts'
-import { type SeriesFrame, seasonOf, stampAfter, withoutLast } from '../data/index.ts'
+import { frameWithoutLast, type SeriesFrame, seasonOf, stampAfter } from '../data/index.ts'
 import { seasonalScale } from '../metrics/index.ts'
 import { type FitForecasterOptions, type Forecaster, fitForecaster, type SeriesForecast } from './forecaster.ts'
 
@@ -62,7 +62,7 @@ const crossValidateSchema = v.looseObject({ ...entries, refit: v.optional(v.bool
  * comes after them is the caller's to mind. Throws DataError when series are too short for so many windows, and what `forecast` throws.
  * @example
  * const { frame: whole } = await readSeries('sales.csv')
- * const training = { ...whole, series: whole.series.map((series) => withoutLast(series, 123)) }
+ * const training = frameWithoutLast(whole, 123)
  * const forecaster = await fitForecaster(training, { model: 'ridge', horizon: 24 })
  * const [all] = evaluate(await backtest(forecaster, whole, { windows: 100, step: 1 }))
  */
@@ -85,7 +85,7 @@ export async function crossValidate(frame: SeriesFrame, options: CrossValidateOp
   let first = 0
   for (const part of refit ? left.map((count) => [count]) : [left]) {
     options.signal?.throwIfAborted()
-    await using forecaster = await fitForecaster(cut(frame, part[0]!), fit)
+    await using forecaster = await fitForecaster(frameWithoutLast(frame, part[0]!), fit)
     const { season, signal } = options
     done.push(await judged(forecaster, frame, { horizon: options.horizon, left: part, first, season, levels, signal }))
     first += part.length
@@ -106,10 +106,6 @@ function originsOf({ series }: SeriesFrame, horizon: number, windows: number, st
   return Array.from({ length: windows }, (_, window) => oldest - window * step)
 }
 
-function cut(frame: SeriesFrame, count: number): SeriesFrame {
-  return { ...frame, series: frame.series.map((series) => withoutLast(series, count)) }
-}
-
 interface Judging {
   readonly horizon: number
   readonly left: readonly number[]
@@ -126,7 +122,7 @@ async function judged(
   { horizon, left, first, season, signal, levels: wanted }: Judging,
 ): Promise<Backtest> {
   const levels = wanted !== undefined && forecaster.hasIntervals ? wanted : forecaster.defaultLevels
-  const histories = left.map((count) => cut(frame, count))
+  const histories = left.map((count) => frameWithoutLast(frame, count))
   const asked = levels.length === 0 ? [] : [...new Set([...levels, ...evenLevels])]
   const forecasts = await forecaster.forecastEach(histories, { horizon, levels: asked, ...(signal && { signal }) })
   const windows = forecasts.flatMap(({ series }, window) =>

@@ -1,11 +1,19 @@
 import * as v from 'valibot'
 import { DataError, FormatError, MismatchError, OptionError } from '../base/errors.ts'
 import { callable, checkOptions, wholeNumber } from '../base/options.ts'
-import { type Frequency, frequencyUnits, type Series, type SeriesFrame, seasonOf, stampAfter } from '../data/index.ts'
+import {
+  type Frequency,
+  frameWithoutLast,
+  frequencyUnits,
+  type Series,
+  type SeriesFrame,
+  seasonOf,
+  stampAfter,
+} from '../data/index.ts'
 import type { Device } from '../platform/index.ts'
 import { askForecaster } from './ask-forecaster.ts'
 import { checkFrame, checkFuture, checkLengths, checkSeries } from './check-frame.ts'
-import { beforeWindows, type Calibration, calibrationSchema, intervalsFrom, residuals, unitShares } from './conformal.ts'
+import { type Calibration, calibrationSchema, intervalsFrom, residuals, unitShares } from './conformal.ts'
 import { forecasterCost, loadForecaster } from './forecaster-registry.ts'
 import type {
   FitProgress,
@@ -150,7 +158,7 @@ async function calibrated(frame: SeriesFrame, parts: Omit<Parts, 'frame' | 'cali
   if (windows === 0) return undefined
   const how = { windows, quantiles: probabilistic ? unitShares : [] }
   if (windows <= spare) return residuals(frame, fitted, request, { ...how, among: spare })
-  const before = beforeWindows(frame, horizon, windows)
+  const before = frameWithoutLast(frame, horizon + windows - 1)
   checkLengths(before, system, options, request, 'fewer calibrationWindows')
   const other = await system.fit(before, options, request)
   try {

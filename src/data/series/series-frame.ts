@@ -43,3 +43,8 @@ export function withoutLast(series: Series, count: number): Series {
     past: Object.fromEntries(Object.entries(series.past).map(([name, values]) => [name, values.subarray(0, length)])),
   }
 }
+
+/** All series of a frame without their last `count` values. Throws DataError when nothing is left of one. */
+export function frameWithoutLast(frame: SeriesFrame, count: number): SeriesFrame {
+  return { ...frame, series: frame.series.map((series) => withoutLast(series, count)) }
+}

@@ -2,13 +2,13 @@ import type { HostTensor } from '../../base/dtype.ts'
 import { DataError, OptionError } from '../../base/errors.ts'
 import { createRng, type Rng } from '../../base/rng.ts'
 import { firstRow, shuffledItems } from '../../data/batches.ts'
-import { calendarFeatureNames, type SeriesFrame, withoutLast } from '../../data/index.ts'
+import { calendarFeatureNames, frameWithoutLast, type SeriesFrame } from '../../data/index.ts'
 import { checkFit, disposeModule, freeze, initialize, namedVariables, readVariables, writeVariables } from '../../nn/index.ts'
 import { openDevice } from '../../platform/index.ts'
 import { float32, type Inputs } from '../../tensor/index.ts'
 import { adamw, constant, cosine, type FitEvent, fit, type Schedule, type TrainingTask } from '../../train/index.ts'
 import type { FitRequest, FittedForecaster } from '../forecaster-system.ts'
-import { fittedNetwork, readWeights, storedWeights } from './fitted-network.ts'
+import { fittedNetwork, readWeights } from './fitted-network.ts'
 import { type NeuralDefinition, type NeuralSystemOptions, seesTogether, windowOf } from './neural-definition.ts'
 import { headOf, type NeuralOptions } from './neural-options.ts'
 import { type Samples, samplesOf } from './samples.ts'
@@ -32,7 +32,7 @@ export async function fitNetwork<Own>(
   const ids = frame.series.map(({ id }) => id)
   const heldOut = heldOutOf(frame, options, inputSize + block, block)
   const scaler = options.scaler ?? (options.distribution === 'negative-binomial' ? 'none' : 'standard')
-  const scaling = scalingOf({ ...frame, series: frame.series.map((series) => withoutLast(series, heldOut)) }, scaler)
+  const scaling = scalingOf(frameWithoutLast(frame, heldOut), scaler)
   const together = seesTogether(definition, options)
   const { calendar } = definition.uses
   const sources = windowSources(frame, { together, calendar, scaling, scaler, ahead: 0, room: 0 })
@@ -53,7 +53,7 @@ export async function fitNetwork<Own>(
   try {
     const run = trainingRun({ network, options, sizes, training, validation, rng })
     const tensors = await trained(run, device, request).finally(() => disposeModule(network))
-    const learnt = { sizes, scaling, scaler, ids, heldOut, weights: storedWeights(tensors) }
+    const learnt = { sizes, scaling, scaler, ids, heldOut, weights: tensors }
     return fittedNetwork({ definition, options, request, ...learnt }, { device, own })
   } catch (error) {
     if (own) await device[Symbol.asyncDispose]()

@@ -40,7 +40,7 @@ export const fittedState = v.strictObject({
 type State = v.InferOutput<typeof fittedState>
 
 /** Weights as text. */
-export function storedWeights(tensors: ReadonlyMap<string, HostTensor>): State['weights'] {
+function storedWeights(tensors: ReadonlyMap<string, HostTensor>): State['weights'] {
   return Object.fromEntries(
     Array.from(tensors, ([name, { shape, data }]) => [name, { shape: [...shape], data: textOf(data as Float32Array) }]),
   )
@@ -76,7 +76,8 @@ function atobChecked(text: string, name: string): string {
 }
 
 /** What was learnt, of which network, and as what it was asked for. */
-export interface FittedParts<Own> extends State {
+export interface FittedParts<Own> extends Omit<State, 'weights'> {
+  readonly weights: ReadonlyMap<string, HostTensor>
   readonly definition: NeuralDefinition<NeuralSystemOptions<Own>>
   readonly options: NeuralSystemOptions<Own>
   readonly request: FitRequest
@@ -84,9 +85,8 @@ export interface FittedParts<Own> extends State {
 
 /** A network with what it has learnt. Throws FormatError on what no fit gives, MismatchError when the weights do not fit the network. */
 export function fittedNetwork<Own>(parts: FittedParts<Own>, opened?: Opened): FittedForecaster {
-  const { definition, options, sizes } = parts
+  const { definition, options, sizes, weights } = parts
   checkSizes(definition, options, parts.request, parts)
-  const weights = readWeights(parts.weights)
   const network = definition.network(options, sizes)
   checkFit(namedVariables(network), weights, 'the state')
   const device = lazyDevice(opened ?? (parts.request.device && { device: parts.request.device, own: false }))
@@ -104,7 +104,7 @@ export function fittedNetwork<Own>(parts: FittedParts<Own>, opened?: Opened): Fi
     minimumLength: sizes.inputSize,
     heldOut,
     predict: (request) => predictWindows(parts, runner, request),
-    state: (): State => ({ sizes, scaling, scaler, ids, heldOut, weights: parts.weights }),
+    state: (): State => ({ sizes, scaling, scaler, ids, heldOut, weights: storedWeights(weights) }),
     ...(network.coefficients &&
       headOf(options).linear && {
         coefficients: (id = ids[0]!) =>

@@ -3,7 +3,7 @@ import { FormatError } from '../../base/errors.ts'
 import type { ForecasterSystem } from '../forecaster-system.ts'
 import { parseConfig } from '../read-config.ts'
 import { fitNetwork } from './fit-network.ts'
-import { fittedNetwork, fittedState } from './fitted-network.ts'
+import { fittedNetwork, fittedState, readWeights } from './fitted-network.ts'
 import { drawsPaths, type NeuralDefinition, type NeuralSystemOptions, seesTogether, windowOf } from './neural-definition.ts'
 import { checkNeural, headOf, neuralEntries } from './neural-options.ts'
 
@@ -56,7 +56,7 @@ export function neuralForecaster<const Entries extends v.ObjectEntries>(
       const parsed = v.safeParse(fittedState, state)
       if (!parsed.success)
         throw new FormatError(`the state of a '${definition.id}' forecaster`, { expected: 'what its state() gave' })
-      return fittedNetwork({ definition, options, request, ...parsed.output })
+      return fittedNetwork({ definition, options, request, ...parsed.output, weights: readWeights(parsed.output.weights) })
     },
   }
 }
