@@ -34,7 +34,12 @@ export const folderRules: Readonly<Record<string, FolderRule>> = {
   engine: { values: ['base', 'platform', 'formats', 'tensor', 'decode'], types: ['nn'] },
   systems: { values: below('systems') },
   plot: { values: ['base', 'platform', 'data', 'systems'] },
-  cli: { values: [...below('systems'), 'systems', 'plot'] },
+  // What may come next, of a vocabulary: never sees a model.
+  grammars: { values: ['base', 'platform', 'decode'] },
+  serve: { values: [...below('systems'), 'systems', 'grammars'] },
+  batch: { values: ['base', 'platform', 'serve'] },
+  'ai-sdk': { values: ['base', 'serve'] },
+  cli: { values: [...below('systems'), 'systems', 'plot', 'grammars', 'serve', 'batch'] },
 }
 
 function below(top: 'systems'): string[] {
@@ -64,6 +69,15 @@ const packageHomes: Readonly<Record<string, readonly string[] | 'everywhere'>> =
   arima: ['systems'],
   'ml-matrix': ['metrics', 'systems'],
   'simple-statistics': ['systems'],
+  '@mlc-ai/web-xgrammar': ['grammars'],
+  fastify: ['serve'],
+  'prom-client': ['serve'],
+  '@opentelemetry/api': ['serve'],
+  '@opentelemetry/sdk-trace-node': ['serve'],
+  '@opentelemetry/exporter-trace-otlp-http': ['serve'],
+  bullmq: ['batch'],
+  ioredis: ['batch'],
+  '@ai-sdk/provider': ['ai-sdk'],
   commander: ['cli'],
   'cli-progress': ['cli'],
   '@petamoriken/float16': ['base'],

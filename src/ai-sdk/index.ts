@@ -1,0 +1,1 @@
+export type { Service } from '../serve/service.ts'

@@ -1,0 +1,1 @@
+export type { BatchLine } from './batch-line.ts'

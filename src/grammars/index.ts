@@ -1,0 +1,1 @@
+export type { GrammarSpec, TaggedSchema } from './grammar-spec.ts'
