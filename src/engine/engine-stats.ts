@@ -11,7 +11,7 @@ export interface EngineStats {
   readonly finished: Readonly<Record<Exclude<FinishReason, 'stop'>, number>>
   /** Left by their readers, or aborted. */
   readonly cancelled: number
-  /** Ended by an error of the stepper or a rule. */
+  /** Ended by an error of the stepper, a rule or a constraint. */
   readonly failed: number
   /** Ended by a deadline. */
   readonly late: number
@@ -45,7 +45,7 @@ export function newCounters(): Counters {
   return {
     steps: 0,
     submitted: 0,
-    finished: { 'end-token': 0, length: 0 },
+    finished: { 'end-token': 0, complete: 0, length: 0 },
     cancelled: 0,
     failed: 0,
     late: 0,
