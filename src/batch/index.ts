@@ -1,1 +1,5 @@
+export type { Service } from '../serve/service.ts'
 export type { BatchLine } from './batch-line.ts'
+export type { BatchFiles, BatchProgress } from './batch-run.ts'
+export type { BatchOutputLine } from './output-line.ts'
+export { type RunBatchOptions, runBatch } from './run-batch.ts'

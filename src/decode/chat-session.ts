@@ -1,7 +1,7 @@
 import { ContextError, DataError, DisposedError, OptionError } from '../base/errors.ts'
 import type { TextTokenizer } from '../base/model.ts'
 import { checkKeys, checkStepper } from './checks.ts'
-import { type Continuation, type GeneratedToken, generateOptionNames, openContinuation } from './continuation.ts'
+import { type Continuation, type GeneratedToken, generateOptionNames, openContinuation, whilePreparing } from './continuation.ts'
 import { type GeneratedText, type GenerateTextOptions, textPieces } from './generate-text.ts'
 import { HeldState } from './held-state.ts'
 import { keepTokens } from './keep-tokens.ts'
@@ -135,19 +135,27 @@ class HeldChat<State extends StepperState> implements ChatSession {
   }
 
   async *#tokens(continuation: Continuation): AsyncGenerator<GeneratedToken, void, undefined> {
+    try {
+      yield* this.#generate(continuation)
+    } finally {
+      await continuation.close()
+    }
+  }
+
+  async *#generate(continuation: Continuation): AsyncGenerator<GeneratedToken, void, undefined> {
     const { tokens, signal, promptLength } = continuation
-    const { logits, reused } = await this.#held.feed(tokens, signal)
+    const { logits, reused } = await whilePreparing(continuation, this.#held.feed(tokens, signal))
     this.#reused = reused
     this.#prompt = promptLength
     this.#said = [...tokens]
     await this.#held.mark()
     for (let last = logits; ; ) {
-      const chosen = continuation.next(last)
+      const chosen = await continuation.next(last)
       if (chosen.finish !== 'end-token') this.#said = [...continuation.tokens]
       yield chosen
       if (chosen.finish !== undefined) return
       if (this.#disposed) throw new DisposedError('the conversation is over')
-      last = (await this.#held.feed(continuation.tokens, signal)).logits
+      last = (await whilePreparing(continuation, this.#held.feed(continuation.tokens, signal))).logits
     }
   }
 }

@@ -1,8 +1,9 @@
-import { ContextError, DataError, OptionError } from '../base/errors.ts'
+import { ContextError, DataError, DisposedError, OptionError } from '../base/errors.ts'
 import { createRng, type Rng } from '../base/rng.ts'
 import { checkedTokens, checkInteger, checkKeys, checkSignal } from './checks.ts'
+import { type Constraint, type ConstraintState, checkConstraint, constraintRule } from './constraint.ts'
 import { applyRules, type LogitsRule, logProbReader } from './logits.ts'
-import { type LogitsOptions, logitsRules } from './pipeline.ts'
+import { adjustments, type LogitsOptions, truncations } from './pipeline.ts'
 import { greedyToken, sampleToken } from './sample.ts'
 import { largestIds } from './selection.ts'
 
@@ -15,12 +16,20 @@ export interface GenerateOptions extends LogitsOptions {
   readonly stopTokens?: readonly number[] | undefined
   /** Also report this many of the model's likeliest tokens at every step, at least 1. */
   readonly topLogProbs?: number | undefined
+  /**
+   * What the generated text must look like. Applied behind `rules` and before the temperature: other rules weigh what it allows, and
+   * nothing that it forbids comes. The prompt is not part of the text.
+   */
+  readonly constraint?: Constraint | undefined
   /** Stops within one token, or 256 of the prompt: the iteration throws the signal's reason. */
   readonly signal?: AbortSignal | undefined
 }
 
-/** `end-token`: a stop token came; `length`: `maxTokens` reached or the context full; `stop`: a stop string came. */
-export type FinishReason = 'end-token' | 'length' | 'stop'
+/**
+ * `end-token`: a stop token came; `complete`: the constraint lets nothing more come; `length`: `maxTokens` reached or the context full;
+ * `stop`: a stop string came.
+ */
+export type FinishReason = 'end-token' | 'complete' | 'length' | 'stop'
 
 export interface TokenLogProb {
   readonly token: number
@@ -55,6 +64,7 @@ export const generateOptionNames: Readonly<Record<keyof GenerateOptions, true>> 
   seed: true,
   stopTokens: true,
   topLogProbs: true,
+  constraint: true,
   signal: true,
 }
 
@@ -65,8 +75,8 @@ export interface ModelSizes {
 }
 
 /**
- * One request on its way: the prompt, and the tokens chosen so far. Whoever runs the model feeds `tokens` and gives the logits behind
- * the last of them to `next`, until a token says that it finishes the sequence.
+ * One request on its way: the prompt, and the tokens chosen so far. Whoever runs the model feeds `tokens`, calls `prepare` meanwhile,
+ * and gives the logits behind the last of them to `next`, until a token says that it finishes the sequence; then it calls `close`.
  */
 export interface Continuation {
   readonly promptLength: number
@@ -75,8 +85,28 @@ export interface Continuation {
   /** The prompt and what was chosen since. */
   readonly tokens: readonly number[]
   readonly signal: AbortSignal | undefined
-  /** Chooses the next token, of the logits `[vocabulary]` behind the last one. Throws what the rules throw, and NonFiniteError. */
-  next(logits: Float32Array): GeneratedToken
+  /**
+   * Resolves when the constraint has said what may come next, and opens it at first. Asking again before the next token is free.
+   * Rejects with what the constraint rejects with.
+   */
+  prepare(): Promise<void>
+  /**
+   * Chooses the next token, of the logits `[vocabulary]` behind the last one. Rejects with what the rules and the constraint throw,
+   * NonFiniteError, and OptionError when it is not prepared.
+   */
+  next(logits: Float32Array): Promise<GeneratedToken>
+  /** Whether there is something to close. */
+  readonly holds: boolean
+  /** Frees what the constraint holds, also while it is prepared. Never rejects because of an earlier failure. */
+  close(): Promise<void>
+}
+
+/** What the model computes while the constraint is prepared; both are over when it resolves or rejects. */
+export async function whilePreparing<T>(continuation: Continuation, step: Promise<T>): Promise<T> {
+  const [computed, prepared] = await Promise.allSettled([step, continuation.prepare()])
+  if (computed.status === 'rejected') throw computed.reason
+  if (prepared.status === 'rejected') throw prepared.reason
+  return computed.value
 }
 
 /**
@@ -86,11 +116,12 @@ export interface Continuation {
 export function openContinuation(sizes: ModelSizes, promptTokens: ArrayLike<number>, options: GenerateOptions): Continuation {
   const { vocabularySize, contextLength } = sizes
   checkKeys(options, generateOptionNames)
-  const { maxTokens, seed = 0, topLogProbs, signal } = options
+  const { maxTokens, seed = 0, topLogProbs, constraint, signal } = options
   if (maxTokens !== undefined) checkInteger('maxTokens', maxTokens, 1)
   if (topLogProbs !== undefined) checkInteger('topLogProbs', topLogProbs, 1, vocabularySize)
   checkSignal(signal)
-  const rules = logitsRules(options)
+  checkConstraint(constraint)
+  const rules = { before: adjustments(options), after: truncations(options) }
   for (const id of options.logitBias?.keys() ?? []) checkInteger('a token of logitBias', id, 0, vocabularySize - 1)
   const prompt = checkedPrompt(promptTokens, vocabularySize, contextLength)
   // The last token is never fed, so one more fits than the context has room for.
@@ -102,17 +133,20 @@ export function openContinuation(sizes: ModelSizes, promptTokens: ArrayLike<numb
     noise: createRng(seed).fold('sample'),
     stopTokens: checkedStopTokens(options.stopTokens, vocabularySize),
     topLogProbs,
+    constraint,
     signal,
   })
 }
 
 interface CheckedOptions {
   readonly limit: number
-  readonly rules: readonly LogitsRule[]
+  /** Of the constraint. */
+  readonly rules: { readonly before: readonly LogitsRule[]; readonly after: readonly LogitsRule[] }
   readonly greedy: boolean
   readonly noise: Rng
   readonly stopTokens: ReadonlySet<number>
   readonly topLogProbs: number | undefined
+  readonly constraint: Constraint | undefined
   readonly signal: AbortSignal | undefined
 }
 
@@ -120,6 +154,10 @@ class CheckedContinuation implements Continuation {
   readonly promptLength: number
   readonly #tokens: number[]
   readonly #options: CheckedOptions
+  #opening: Promise<ConstraintState> | undefined
+  #preparing: Promise<void> | undefined
+  #prepared: { readonly state?: ConstraintState; readonly rules: readonly LogitsRule[] } | undefined
+  #closed = false
 
   constructor(prompt: number[], options: CheckedOptions) {
     this.promptLength = prompt.length
@@ -139,16 +177,55 @@ class CheckedContinuation implements Continuation {
     return this.#options.signal
   }
 
-  next(logits: Float32Array): GeneratedToken {
+  get holds(): boolean {
+    return this.#opening !== undefined && !this.#closed
+  }
+
+  prepare(): Promise<void> {
+    this.#preparing ??= this.#prepare()
+    return this.#preparing
+  }
+
+  async next(logits: Float32Array): Promise<GeneratedToken> {
+    const { constraint, stopTokens } = this.#options
+    const prepared = this.#prepared
+    if (prepared === undefined) throw new OptionError('the continuation is not prepared', { expected: 'prepare() before next()' })
     const index = this.#tokens.length - this.promptLength
-    const chosen = this.#choose(logits, index)
+    const chosen = this.#choose(logits, index, prepared.rules)
+    if (constraint !== undefined) {
+      this.#prepared = undefined
+      this.#preparing = undefined
+      await prepared.state?.advance(chosen.token)
+    }
     this.#tokens.push(chosen.token)
-    const finish = this.#options.stopTokens.has(chosen.token) ? 'end-token' : index + 1 === this.limit ? 'length' : undefined
+    const complete = prepared.state?.finished ? 'complete' : undefined
+    const finish = stopTokens.has(chosen.token) ? 'end-token' : (complete ?? (index + 1 === this.limit ? 'length' : undefined))
     return { index, ...chosen, ...(finish && { finish }) }
   }
 
-  #choose(logits: Float32Array, index: number) {
-    const { rules, greedy, noise, topLogProbs } = this.#options
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    const state = await this.#opening?.catch(() => undefined)
+    await state?.close()
+  }
+
+  async #prepare(): Promise<void> {
+    const { constraint, rules } = this.#options
+    if (constraint === undefined) {
+      this.#prepared = { rules: [...rules.before, ...rules.after] }
+      return
+    }
+    if (this.#closed) throw new DisposedError('the continuation is closed')
+    this.#opening ??= constraint.open()
+    const state = await this.#opening
+    const allowed = await state.allowed()
+    const mask = allowed === undefined ? [] : [constraintRule(allowed)]
+    this.#prepared = { state, rules: [...rules.before, ...mask, ...rules.after] }
+  }
+
+  #choose(logits: Float32Array, index: number, rules: readonly LogitsRule[]) {
+    const { greedy, noise, topLogProbs } = this.#options
     const logProbOf = logProbReader(logits)
     const withLogProb = (token: number): TokenLogProb => ({ token, logProb: logProbOf(token) })
     const processed = applyRules(rules, logits, { tokens: this.#tokens, promptLength: this.promptLength })

@@ -1,5 +1,5 @@
 import { checkStepper } from './checks.ts'
-import { type Continuation, type GeneratedToken, type GenerateOptions, openContinuation } from './continuation.ts'
+import { type Continuation, type GeneratedToken, type GenerateOptions, openContinuation, whilePreparing } from './continuation.ts'
 import { feed } from './feed.ts'
 import type { Stepper, StepperState } from './stepper.ts'
 
@@ -31,12 +31,12 @@ async function* run<State extends StepperState>(
     for (let fed = 0; ; ) {
       const tokens = continuation.tokens.slice(fed)
       fed += tokens.length
-      const chosen = continuation.next(await feed(stepper, state, tokens, signal))
+      const chosen = await continuation.next(await whilePreparing(continuation, feed(stepper, state, tokens, signal)))
       yield chosen
       if (chosen.finish !== undefined) return
       signal?.throwIfAborted()
     }
   } finally {
-    await stepper.close(state)
+    await Promise.all([stepper.close(state), continuation.close()])
   }
 }

@@ -2,6 +2,7 @@ export { cosineAlphas, respace, type SpacedSchedule } from '../base/noise-schedu
 export { type DisaOptions, disa } from './anneal.ts'
 export { type ChatSession, type ChatSessionOptions, type ChatTurn, openChatSession } from './chat-session.ts'
 export { choiceTemperatureAt, leastConfident, type MaskChoice } from './confidence.ts'
+export type { Constraint, ConstraintState } from './constraint.ts'
 export type { FinishReason, GeneratedToken, GenerateOptions, TokenLogProb } from './continuation.ts'
 export { generate } from './generate.ts'
 export { type GeneratedText, type GenerateTextOptions, generateText, type TextStopOptions, textPieces } from './generate-text.ts'

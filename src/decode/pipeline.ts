@@ -37,6 +37,11 @@ export interface LogitsOptions {
  * const rules = logitsRules({ temperature: 0.8, topP: 0.95 })
  */
 export function logitsRules(options: LogitsOptions): LogitsRule[] {
+  return [...adjustments(options), ...truncations(options)]
+}
+
+/** The rules that weigh or exclude tokens one by one. */
+export function adjustments(options: LogitsOptions): LogitsRule[] {
   return [
     ...rule(logitBias, options.logitBias),
     ...rule(repetitionPenalty, options.repetitionPenalty),
@@ -44,6 +49,12 @@ export function logitsRules(options: LogitsOptions): LogitsRule[] {
     ...rule(presencePenalty, options.presencePenalty),
     ...rule(noRepeatNgram, options.noRepeatNgram),
     ...ownRules(options.rules),
+  ]
+}
+
+/** The rules that compare tokens with one another. They always leave one of those that they are given. */
+export function truncations(options: LogitsOptions): LogitsRule[] {
+  return [
     ...(options.temperature === 0 ? [] : rule(temperature, options.temperature)),
     ...rule(typicalP, options.typicalP),
     ...rule(topK, options.topK),

@@ -13,7 +13,7 @@ export interface EngineStats {
   readonly finished: Readonly<Record<Exclude<FinishReason, 'stop'>, number>>
   /** Left by their readers, or aborted. */
   readonly cancelled: number
-  /** Ended by an error of the stepper or a rule. */
+  /** Ended by an error of the stepper, a rule or a constraint. */
   readonly failed: number
   /** Ended by a deadline. */
   readonly late: number
@@ -48,7 +48,7 @@ export function newCounters(): Counters {
     steps: 0,
     stepTime: { total: 0, longest: 0 },
     submitted: 0,
-    finished: { 'end-token': 0, length: 0 },
+    finished: { 'end-token': 0, complete: 0, length: 0 },
     cancelled: 0,
     failed: 0,
     late: 0,

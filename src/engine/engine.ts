@@ -1,5 +1,5 @@
 import { BusyError, DeadlineError, DisposedError, LimitError, RuntimeError } from '../base/errors.ts'
-import { openContinuation } from '../decode/continuation.ts'
+import { type FinishReason, type GeneratedToken, openContinuation } from '../decode/continuation.ts'
 import type { Outputs, Stepper, StepperState } from '../decode/stepper.ts'
 import type { TokenSource } from '../decode/token-source.ts'
 import { nextTurn } from '../platform/next-turn.ts'
@@ -191,7 +191,7 @@ class BatchEngine<State extends StepperState> implements Engine, JobEvents<State
   #end(job: Job<State>, failure?: { readonly error: unknown }): void {
     job.settle(failure)
     this.#scheduler.remove(job.id)
-    if (!job.hasRow) {
+    if (!job.hasRow && !job.continuation.holds) {
       this.#release(job)
       return
     }
@@ -289,8 +289,10 @@ class BatchEngine<State extends StepperState> implements Engine, JobEvents<State
   async #feed(feeds: readonly Feed<State>[]): Promise<void> {
     const live = feeds.filter(({ job }) => !job.ended)
     if (live.length === 0) return
+    // What constraints allow next is found out meanwhile; `#took` hears of their failures.
+    for (const { job, last } of live) if (last) job.continuation.prepare().catch(() => undefined)
     const outputs = await this.#extend(live).catch((error: unknown) => ({ error }))
-    if (Array.isArray(outputs)) for (const [i, feed] of live.entries()) this.#took(feed, outputs[i])
+    if (Array.isArray(outputs)) await Promise.all(live.map((feed, i) => this.#took(feed, outputs[i])))
     else if (live.length === 1 || this.#stop.signal.aborted) for (const { job } of live) this.#fail(job, outputs.error)
     else {
       this.#counters.retried++
@@ -313,24 +315,26 @@ class BatchEngine<State extends StepperState> implements Engine, JobEvents<State
     return this.#stepper.extend(batch, { keep: 'append', logits, signal: this.#stop.signal })
   }
 
-  #took({ job, count, last }: Feed<State>, output: Outputs | undefined): void {
+  async #took({ job, count, last }: Feed<State>, output: Outputs | undefined): Promise<void> {
     this.#counters.tokens.fed += count
     if (job.ended) return
     this.#scheduler.fed(job.id, count)
     if (!last) return
     try {
-      this.#choose(job, output!.logits)
+      await this.#choose(job, output!.logits)
     } catch (error) {
       this.#fail(job, error)
     }
   }
 
-  #choose(job: Job<State>, logits: Float32Array): void {
-    const token = job.continuation.next(logits)
+  async #choose(job: Job<State>, logits: Float32Array): Promise<void> {
+    // A request that ends does not make the others wait for its constraint.
+    const token = await Promise.race([this.#next(job, logits), job.over])
+    if (token === undefined || job.ended) return
     this.#counters.tokens.generated++
     job.deliver(token)
     if (token.finish !== undefined) {
-      this.#counters.finished[token.finish as 'end-token' | 'length']++
+      this.#counters.finished[token.finish as Exclude<FinishReason, 'stop'>]++
       this.#end(job)
       return
     }
@@ -340,10 +344,16 @@ class BatchEngine<State extends StepperState> implements Engine, JobEvents<State
     job.rest()
   }
 
+  async #next({ continuation }: Job<State>, logits: Float32Array): Promise<GeneratedToken> {
+    await continuation.prepare()
+    return continuation.next(logits)
+  }
+
   /** Frees what ended requests hold. Their readers learn of the end after that. */
   async #sweep(): Promise<void> {
     for (const job of [...this.#leaving]) {
       await this.#leaveRow(job)
+      await job.continuation.close().catch(() => this.#counters.lost++)
       this.#release(job)
     }
   }

@@ -12,6 +12,8 @@ export class Job<State extends StepperState> {
   readonly stream: TokenStream
   /** Resolves when nothing is held any more. */
   readonly released: Promise<void>
+  /** Resolves when it has ended. */
+  readonly over: Promise<undefined>
   /** While it has a row. */
   state: State | undefined
   /** From admission until its state is free again. */
@@ -28,6 +30,7 @@ export class Job<State extends StepperState> {
   readonly #timers = new Map<keyof Deadlines, ReturnType<typeof setTimeout>>()
   readonly #onDeadline: (error: DeadlineError) => void
   #release: () => void = () => undefined
+  #settled: (nothing: undefined) => void = () => undefined
 
   constructor(id: number, continuation: Continuation, service: ServiceOptions, events: JobEvents<State>) {
     this.id = id
@@ -37,6 +40,9 @@ export class Job<State extends StepperState> {
     this.stream = new TokenStream(readerOf(this, events))
     this.released = new Promise((resolve) => {
       this.#release = resolve
+    })
+    this.over = new Promise((resolve) => {
+      this.#settled = resolve
     })
   }
 
@@ -75,6 +81,7 @@ export class Job<State extends StepperState> {
   settle(failure?: { readonly error: unknown }): void {
     this.ended = true
     this.failure = failure
+    this.#settled(undefined)
     this.stopWatching?.()
     for (const timer of this.#timers.values()) clearTimeout(timer)
     this.#timers.clear()

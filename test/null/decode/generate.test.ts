@@ -9,6 +9,7 @@ import { sampleToken } from '../../../src/decode/sample.ts'
 import type { ExtendOptions, Extension, Outputs } from '../../../src/decode/stepper.ts'
 import { temperature } from '../../../src/decode/truncation.ts'
 import { chiSquare, chiSquareLimit } from '../rng-statistics.ts'
+import { loops, StubConstraint } from './stub-constraint.ts'
 import { bigramLogits, hashedLogits, type StubState, StubStepper } from './stub-stepper.ts'
 
 async function collect(
@@ -155,6 +156,7 @@ const effects: { [Name in keyof Required<GenerateOptions>]: { base?: GenerateOpt
   seed: { changed: { seed: 1n } },
   stopTokens: { changed: { stopTokens: [0, 1, 2, 3, 4, 5, 6, 7] } },
   topLogProbs: { changed: { topLogProbs: 2 } },
+  constraint: { changed: { constraint: new StubConstraint(loops) } },
   signal: { changed: { signal: AbortSignal.abort() } },
 }
 
