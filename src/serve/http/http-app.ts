@@ -10,8 +10,8 @@ import { bodyWithId, httpErrorOf } from './http-errors.ts'
 import { Keyring } from './keys.ts'
 import { openFastify, type TlsFiles } from './open-fastify.ts'
 import { sendJson } from './operations.ts'
+import { parseBody } from './parse-body.ts'
 import { answerSocket, answerUnread, connectionError } from './raw-answer.ts'
-import { readBody } from './read-body.ts'
 import { noRoute, type Route } from './routes.ts'
 import { leave, sendEvents, streamHeaders } from './send-events.ts'
 import type { CheckedOptions } from './server-options.ts'
@@ -69,7 +69,7 @@ export class HttpApp {
     app.removeAllContentTypeParsers()
     app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_, bytes, done) => {
       try {
-        done(null, readBody(bytes as Uint8Array, this.#options.limits))
+        done(null, parseBody(bytes as Uint8Array, this.#options.limits))
       } catch (error) {
         done(error as Error)
       }

@@ -7,7 +7,7 @@ import type { ServeLimits } from '../limits.ts'
  * The JSON of a body. Objects have no prototype, so that `__proto__` is a key like any other.
  * @throws ApiError 400 on what is not UTF-8 or not JSON, repeats a key, or holds a number that is none; 413 when nested too deep.
  */
-export function readBody(bytes: Uint8Array, { bodyDepth, bodyBytes }: ServeLimits): unknown {
+export function parseBody(bytes: Uint8Array, { bodyDepth, bodyBytes }: ServeLimits): unknown {
   try {
     const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
     if (isDeeperThan(text, bodyDepth)) {
