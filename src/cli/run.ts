@@ -2,6 +2,7 @@ import process from 'node:process'
 import { Command, CommanderError } from 'commander'
 import { NextxError } from '../base/errors.ts'
 import { packageVersion } from '../platform/package-version.ts'
+import { registerBatch, registerBatchWorker } from './batch.ts'
 import { registerChat } from './chat.ts'
 import { registerDoctor } from './doctor.ts'
 import { Exit, exitCodes } from './exit.ts'
@@ -47,6 +48,8 @@ function createProgram(): Command {
     registerForecast,
     registerBacktest,
     registerServe,
+    registerBatch,
+    registerBatchWorker,
     registerQuantize,
     registerExport,
     registerInspect,
