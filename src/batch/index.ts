@@ -1,1 +1,8 @@
+export type { Service } from '../serve/service.ts'
 export type { BatchLine } from './batch-line.ts'
+export type { BatchFiles, BatchProgress } from './batch-run.ts'
+export { type WorkOnBatchesOptions, workOnBatches } from './batch-worker.ts'
+export type { BatchOutputLine } from './output-line.ts'
+export { type QueueBatchOptions, queueBatch } from './queue-batch.ts'
+export type { BatchQueue, Notice } from './queue-connection.ts'
+export { checkBatch, type RunBatchOptions, runBatch } from './run-batch.ts'

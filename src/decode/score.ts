@@ -1,6 +1,8 @@
 import { ContextError, DataError } from '../base/errors.ts'
 import { checkedTokens, checkInteger, checkKeys, checkSignal, checkStepper } from './checks.ts'
+import type { TokenLogProb } from './continuation.ts'
 import { logProbReader } from './logits.ts'
+import { largestIds } from './selection.ts'
 import type { Stepper, StepperState } from './stepper.ts'
 
 export interface ScoreOptions {
@@ -8,6 +10,8 @@ export interface ScoreOptions {
   readonly promptLength?: number | undefined
   /** Most positions fed at once, which bounds the memory for logits. Default: 16 MiB of logits. */
   readonly positionsPerCall?: number | undefined
+  /** Also say this many of the likeliest tokens at every place, at least 1. */
+  readonly topLogProbs?: number | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -16,9 +20,16 @@ export interface Score {
   readonly logProbs: Float64Array
   /** Their sum. */
   readonly total: number
+  /** By falling probability, at each scored place; present when asked for. */
+  readonly topLogProbs?: readonly (readonly TokenLogProb[])[]
 }
 
-const scoreOptionNames: Readonly<Record<keyof ScoreOptions, true>> = { promptLength: true, positionsPerCall: true, signal: true }
+const scoreOptionNames: Readonly<Record<keyof ScoreOptions, true>> = {
+  promptLength: true,
+  positionsPerCall: true,
+  topLogProbs: true,
+  signal: true,
+}
 
 /**
  * Log-probabilities of given tokens under the model's own distribution. The last token is not fed, so one more than the context
@@ -33,8 +44,9 @@ export async function score<State extends StepperState>(
   tokens: ArrayLike<number>,
   options: ScoreOptions = {},
 ): Promise<Score> {
-  const { ids, promptLength, positionsPerCall, signal } = checkedInput(stepper, tokens, options)
+  const { ids, promptLength, positionsPerCall, topLogProbs, signal } = checkedInput(stepper, tokens, options)
   const logProbs = new Float64Array(ids.length - promptLength)
+  const likeliest: TokenLogProb[][] = []
   signal?.throwIfAborted()
   const state = await stepper.open()
   try {
@@ -49,13 +61,17 @@ export async function score<State extends StepperState>(
       if (!wanted) continue
       for (let at = start; at < end; at++) {
         const row = output!.logits.subarray((at - start) * stepper.vocabularySize, (at - start + 1) * stepper.vocabularySize)
-        logProbs[at + 1 - promptLength] = logProbReader(row)(ids[at + 1]!)
+        const logProbOf = logProbReader(row)
+        logProbs[at + 1 - promptLength] = logProbOf(ids[at + 1]!)
+        if (topLogProbs !== undefined)
+          likeliest.push(Array.from(largestIds(row, topLogProbs), (token) => ({ token, logProb: logProbOf(token) })))
       }
     }
   } finally {
     await stepper.close(state)
   }
-  return { logProbs, total: logProbs.reduce((sum, logProb) => sum + logProb, 0) }
+  const total = logProbs.reduce((sum, logProb) => sum + logProb, 0)
+  return { logProbs, total, ...(topLogProbs !== undefined && { topLogProbs: likeliest }) }
 }
 
 /** Positions [0, end) in runs of at most `size`; logits are wanted from position `first` on. */
@@ -68,9 +84,10 @@ function checkedInput(stepper: Stepper, tokens: ArrayLike<number>, options: Scor
   checkStepper(stepper)
   const { vocabularySize, contextLength } = stepper
   checkKeys(options, scoreOptionNames)
-  const { promptLength = 1, positionsPerCall = Math.max(1, Math.floor(2 ** 22 / vocabularySize)), signal } = options
+  const { promptLength = 1, positionsPerCall = Math.max(1, Math.floor(2 ** 22 / vocabularySize)), topLogProbs, signal } = options
   checkInteger('promptLength', promptLength, 1)
   checkInteger('positionsPerCall', positionsPerCall, 1)
+  if (topLogProbs !== undefined) checkInteger('topLogProbs', topLogProbs, 1, vocabularySize)
   checkSignal(signal)
   const ids = checkedTokens('the sequence', tokens, vocabularySize)
   if (ids.length <= promptLength) {
@@ -81,5 +98,5 @@ function checkedInput(stepper: Stepper, tokens: ArrayLike<number>, options: Scor
       expected: `at most ${contextLength + 1}, one more than the context`,
     })
   }
-  return { ids, promptLength, positionsPerCall, signal }
+  return { ids, promptLength, positionsPerCall, topLogProbs, signal }
 }

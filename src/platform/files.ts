@@ -1,4 +1,4 @@
-import { access, type FileHandle, mkdir, open, stat, writeFile } from 'node:fs/promises'
+import { access, type FileHandle, mkdir, open, rm, stat, writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { convertPathToPattern, glob } from 'tinyglobby'
 import writeAtomically from 'write-file-atomic'
@@ -99,6 +99,22 @@ export async function appendLine(path: string, line: string): Promise<void> {
       await file.close()
     }
   })
+}
+
+/**
+ * Removes a file; one that is missing is left alone.
+ * @throws DataError
+ */
+export async function removeFile(path: string): Promise<void> {
+  await withPath('remove', path, () => rm(path, { force: true }))
+}
+
+/**
+ * When a file was last written, in seconds since 1970.
+ * @throws DataError when it cannot be looked at.
+ */
+export async function writtenAt(path: string): Promise<number> {
+  return Math.floor((await withPath('read', path, () => stat(path))).mtimeMs / 1000)
 }
 
 /**

@@ -148,7 +148,7 @@ function formerOf(target: string): string {
 }
 
 /** Puts the entries of a folder on the disk, where the system has a call for that. */
-async function syncFolder(path: string): Promise<void> {
+export async function syncFolder(path: string): Promise<void> {
   if (process.platform === 'win32') return
   const folder = await open(path, 'r')
   try {

@@ -1,4 +1,5 @@
 import * as v from 'valibot'
+import { base64Floats } from '../../base/base64.ts'
 import { elementCount, type HostTensor } from '../../base/dtype.ts'
 import { FormatError } from '../../base/errors.ts'
 import { checkFit, namedVariables } from '../../nn/index.ts'
@@ -42,20 +43,13 @@ type State = v.InferOutput<typeof fittedState>
 /** Weights as text. */
 function storedWeights(tensors: ReadonlyMap<string, HostTensor>): State['weights'] {
   return Object.fromEntries(
-    Array.from(tensors, ([name, { shape, data }]) => [name, { shape: [...shape], data: textOf(data as Float32Array) }]),
+    Array.from(tensors, ([name, { shape, data }]) => [name, { shape: [...shape], data: base64Floats(data as Float32Array) }]),
   )
 }
 
 /** Weights from text. Throws FormatError on anything else. */
 export function readWeights(stored: State['weights']): Map<string, HostTensor> {
   return new Map(Object.entries(stored).map(([name, each]) => [name, tensorOf(name, each)]))
-}
-
-function textOf(values: Float32Array): string {
-  const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
-  let text = ''
-  for (let start = 0; start < bytes.length; start += 0x8000) text += String.fromCharCode(...bytes.subarray(start, start + 0x8000))
-  return btoa(text)
 }
 
 function tensorOf(name: string, { shape, data }: State['weights'][string]): HostTensor {

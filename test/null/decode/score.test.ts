@@ -56,6 +56,18 @@ describe('score', () => {
     expect(stepper.calls).toEqual([2, 2])
   })
 
+  it('says the likeliest tokens at every scored place', async () => {
+    const stepper = new StubStepper()
+    const tokens = [1, 2, 3, 4]
+    const { topLogProbs, logProbs } = await score(stepper, tokens, { topLogProbs: 8 })
+    expect(topLogProbs).toHaveLength(3)
+    for (const [i, likeliest] of topLogProbs!.entries()) {
+      expect(likeliest.map(({ logProb }) => logProb)).toEqual(likeliest.map(({ logProb }) => logProb).sort((a, b) => b - a))
+      expect(likeliest.reduce((sum, { logProb }) => sum + Math.exp(logProb), 0)).toBeCloseTo(1, 9)
+      expect(likeliest.find(({ token }) => token === tokens[i + 1])!.logProb).toBe(logProbs[i])
+    }
+  })
+
   it('gives −∞ to a token that the model excludes', async () => {
     const stepper = new StubStepper(2, 8, () => [0, Number.NEGATIVE_INFINITY])
     expect((await score(stepper, [0, 1])).total).toBe(Number.NEGATIVE_INFINITY)
@@ -66,6 +78,7 @@ describe('score', () => {
 const effects: { [Name in keyof Required<ScoreOptions>]: ScoreOptions } = {
   promptLength: { promptLength: 2 },
   positionsPerCall: { positionsPerCall: 1 },
+  topLogProbs: { topLogProbs: 2 },
   signal: { signal: AbortSignal.abort() },
 }
 

@@ -11,6 +11,7 @@ export const exampleCast: ReadonlyMap<string, string> = new Map(
     plan: "import('./src/base/model.ts').Plan",
     rng: "import('./src/base/rng.ts').Rng",
     output: "import('./src/decode/stepper.ts').Outputs",
+    service: "import('./src/serve/service.ts').Service",
     imageModel: "import('./src/systems/image-model.ts').ImageModel",
     signal: 'AbortSignal',
     readFile: "typeof import('node:fs/promises').readFile",

@@ -1,0 +1,44 @@
+import { ApiError } from '../api-error.ts'
+import type { ServeLimits } from '../limits.ts'
+import type { Host, Lease, ModelPool } from '../model-pool.ts'
+import type { Call } from '../service.ts'
+import type { AskContext } from '../text/generation.ts'
+import type { TextHost } from '../text/text-host.ts'
+
+/** What all endpoints share. */
+export interface EndpointContext {
+  readonly pool: ModelPool
+  readonly limits: ServeLimits
+}
+
+interface Kinds {
+  readonly text: TextHost
+}
+
+/** A loaded language model. Rejects with ApiError where the model is of another kind, before it is loaded. */
+export function useText(context: EndpointContext, name: string, call: Call): Promise<Lease & { readonly host: TextHost }> {
+  return useKind(context, name, 'text', call) as Promise<Lease & { readonly host: Kinds['text'] }>
+}
+
+export async function useKind({ pool }: EndpointContext, name: string, kind: Host['kind'], call: Call): Promise<Lease> {
+  const found = pool.kindOf(name)
+  if (found !== kind) {
+    const message = `the model '${name}' is of ${found}, and this path wants one of ${kind}`
+    throw new ApiError(message, { status: 422, type: 'invalid_request_error', code: 'wrong_model_kind', param: 'model' })
+  }
+  call.observer.model(name)
+  return pool.use(name, call.signal)
+}
+
+/** Tells its parts apart, so that no caller can name another's. */
+export function saltOf({ caller }: Call, user: string | undefined): string {
+  return JSON.stringify([caller, user ?? null])
+}
+
+export function askContext({ limits }: EndpointContext, host: TextHost, call: Call, user: string | undefined): AskContext {
+  return { host, limits, signal: call.signal, salt: saltOf(call, user), observer: call.observer }
+}
+
+export function unixTime(): number {
+  return Math.floor(Date.now() / 1000)
+}

@@ -1,0 +1,32 @@
+import { apiErrorOf } from '../api-error.ts'
+import type { PooledModel } from '../model-pool.ts'
+import type { Endpoint } from '../service.ts'
+import type { EndpointContext } from './context.ts'
+
+/** `GET /v1/models`. */
+export function models({ pool }: EndpointContext, created: number): Endpoint {
+  return {
+    method: 'GET',
+    path: '/v1/models',
+    answer: async () => ({ kind: 'json', body: { object: 'list', data: pool.states().map((state) => described(state, created)) } }),
+  }
+}
+
+/** `GET /v1/models/:model`. */
+export function model({ pool }: EndpointContext, created: number): Endpoint {
+  return {
+    method: 'GET',
+    path: '/v1/models/:model',
+    async answer({ parameters }) {
+      const name = parameters.model ?? ''
+      pool.kindOf(name)
+      const state = pool.states().find((each) => each.name === name)
+      if (state === undefined) throw apiErrorOf(new Error('a model without a state'))
+      return { kind: 'json', body: described(state, created) }
+    },
+  }
+}
+
+function described({ name, kind, host }: PooledModel, created: number) {
+  return { id: name, object: 'model', created, owned_by: 'nextx', kind, loaded: host !== undefined }
+}

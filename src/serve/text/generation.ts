@@ -1,0 +1,142 @@
+import type { Constraint, FinishReason, GeneratedToken } from '../../decode/index.ts'
+import { textPieces } from '../../decode/index.ts'
+import type { EngineGenerateOptions, GenerationStream } from '../../engine/index.ts'
+import { nextTurn } from '../../platform/next-turn.ts'
+import type { ServeLimits } from '../limits.ts'
+import type { RequestObserver, TokenCounts } from '../observer.ts'
+import type { TextHost } from './text-host.ts'
+
+/** One prompt, and how many answers are wanted of it. */
+export interface Ask {
+  readonly prompt: readonly number[]
+  readonly count: number
+  readonly seed: (choice: number) => bigint
+  readonly options: EngineGenerateOptions
+  readonly stop: readonly string[]
+  /** Default: the tokenizer's end tokens. */
+  readonly stopTokens?: readonly number[]
+  readonly constraint?: Constraint | undefined
+}
+
+export interface Piece {
+  readonly choice: number
+  readonly text: string
+  readonly tokens: readonly GeneratedToken[]
+  readonly finish?: FinishReason
+}
+
+/** Answers on their way, all of them together. */
+export interface Answering {
+  /** Pieces of all answers as they come; leaving them leaves all. */
+  readonly pieces: AsyncGenerator<Piece, void, undefined>
+  counts(): TokenCounts
+  /** Ends what is not ended. Resolves when its rows are free. */
+  close(): Promise<void>
+}
+
+export interface AskContext {
+  readonly host: TextHost
+  readonly limits: ServeLimits
+  readonly signal: AbortSignal
+  readonly salt: string
+  readonly observer: RequestObserver
+}
+
+/**
+ * Puts all answers in line at once; what the engine refuses it refuses here, before anything is said. Rejects as `engine.generate` does,
+ * with BusyError when the line is full.
+ */
+export async function startAnswers(asks: readonly Ask[], context: AskContext): Promise<Answering> {
+  const streams: GenerationStream[] = []
+  let closed: Promise<void> | undefined
+  const end = async () => {
+    await Promise.all(streams.map((stream) => stream.return()))
+    context.observer.tokens(countsOf(asks, streams), waitOf(streams))
+  }
+  const close = () => (closed ??= end())
+  try {
+    const readers = asks.flatMap((ask) =>
+      Array.from({ length: ask.count }, (_, choice) => {
+        const stream = open(ask, choice, context)
+        streams.push(stream)
+        return textPieces(timed(stream, context.observer), context.host.tokenizer, ask.prompt, { stop: ask.stop })
+      }),
+    )
+    const started = readers.map((reader) => ({ reader, next: reader.next() }))
+    for (const { next } of started) next.catch(() => undefined)
+    await Promise.race([Promise.all(started.map(({ next }) => next)), nextTurn()])
+    return { pieces: merged(started, close), counts: () => countsOf(asks, streams), close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+function open(ask: Ask, choice: number, { host, limits, signal, salt }: AskContext): GenerationStream {
+  const { totalTime, firstTokenTime, nextTokenTime } = limits
+  return host.engine.generate(ask.prompt, {
+    ...ask.options,
+    stopTokens: ask.stopTokens ?? host.tokenizer.endTokens,
+    seed: ask.seed(choice),
+    constraint: ask.constraint,
+    deadlines: { total: totalTime, firstToken: firstTokenTime, nextToken: nextTokenTime },
+    salt,
+    signal,
+  })
+}
+
+/** Tells the observer when tokens come, of each answer. */
+async function* timed(stream: GenerationStream, observer: RequestObserver): AsyncGenerator<GeneratedToken, void, undefined> {
+  let last = performance.now()
+  for await (const token of stream) {
+    const now = performance.now()
+    if (token.index === 0) observer.firstToken(now - last)
+    else observer.nextToken(now - last)
+    last = now
+    yield token
+  }
+}
+
+type Reader = AsyncGenerator<Omit<Piece, 'choice'>, void, undefined>
+
+interface Started {
+  readonly reader: Reader
+  readonly next: Promise<IteratorResult<Omit<Piece, 'choice'>, void>>
+}
+
+/** Pieces of all readers, whichever comes first. An error of one is an error of all. */
+async function* merged(started: readonly Started[], close: () => Promise<void>): AsyncGenerator<Piece, void, undefined> {
+  const named = (choice: number, next: Started['next']) => next.then((result) => ({ choice, result }))
+  const waiting = new Map(started.map(({ next }, choice) => [choice, named(choice, next)]))
+  try {
+    while (waiting.size > 0) {
+      const { choice, result } = await Promise.race(waiting.values())
+      waiting.delete(choice)
+      if (result.done === true) continue
+      yield { choice, ...result.value }
+      waiting.set(choice, named(choice, started[choice]!.reader.next()))
+    }
+  } finally {
+    for (const left of waiting.values()) left.catch(() => undefined)
+    await close()
+  }
+}
+
+/** A prompt counts once, however many answers it has. */
+function countsOf(asks: readonly Ask[], streams: readonly GenerationStream[]): TokenCounts {
+  const prompt = asks.reduce((total, ask) => total + ask.prompt.length, 0)
+  let cached = 0
+  let at = 0
+  for (const { count } of asks) {
+    cached += Math.min(...streams.slice(at, at + count).map(({ usage }) => usage.reusedTokens))
+    at += count
+  }
+  const generated = streams.reduce((total, { usage }) => total + usage.generatedTokens, 0)
+  return { prompt, cached, generated }
+}
+
+/** Of the answer that waited longest; undefined where none had a row. */
+function waitOf(streams: readonly GenerationStream[]): number | undefined {
+  const waits = streams.flatMap(({ usage }) => usage.waited ?? [])
+  return waits.length === 0 ? undefined : Math.max(...waits)
+}
