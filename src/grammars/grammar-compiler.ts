@@ -54,8 +54,8 @@ const schema = v.strictObject({
  * it works in the page. Throws OptionError on an unknown option or a value out of range.
  * @example
  * await using grammars = await openGrammarCompiler({ tokenizer, vocabularySize: stepper.vocabularySize })
- * const constraint = await grammars.compile({ kind: 'json-schema', schema })
- * for await (const { text } of generateText(stepper, tokenizer, prompt, { constraint })) process.stdout.write(text)
+ * const constraint = await grammars.compile({ kind: 'choice', choices: ['yes', 'no'] })
+ * for await (const { text } of generateText(stepper, tokenizer, 'A cat?', { constraint })) process.stdout.write(text)
  */
 export async function openGrammarCompiler(options: GrammarCompilerOptions): Promise<GrammarCompiler> {
   checkOptions(schema, options, 'openGrammarCompiler')
