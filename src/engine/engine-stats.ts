@@ -7,6 +7,8 @@ export interface EngineStats {
   /** Requests and positions at this moment. */
   readonly now: SchedulerLoad
   readonly steps: number
+  /** Milliseconds that they took. */
+  readonly stepTime: { readonly total: number; readonly longest: number }
   readonly submitted: number
   readonly finished: Readonly<Record<Exclude<FinishReason, 'stop'>, number>>
   /** Left by their readers, or aborted. */
@@ -44,6 +46,7 @@ export type Counters = Writable<Omit<EngineStats, 'now' | 'prefixCache'>>
 export function newCounters(): Counters {
   return {
     steps: 0,
+    stepTime: { total: 0, longest: 0 },
     submitted: 0,
     finished: { 'end-token': 0, complete: 0, length: 0 },
     cancelled: 0,

@@ -234,10 +234,11 @@ class BatchEngine<State extends StepperState> implements Engine, JobEvents<State
     for (const job of newcomers) job.hasRow = true
     for (const id of parked) await this.#park(this.#jobs.get(id)!)
     for (const job of newcomers) await this.#start(job)
+    const start = performance.now()
     const { decode, prefill } = this.#scheduler.plan()
     await this.#feed(decode.map((id) => this.#lastTokenOf(this.#jobs.get(id)!)))
     await this.#feed(prefill.map(({ id, ...piece }) => ({ job: this.#jobs.get(id)!, ...piece })))
-    if (decode.length + prefill.length > 0) this.#counters.steps++
+    if (decode.length + prefill.length > 0) this.#noteStep(performance.now() - start)
     await this.#sweep()
     return decode.length + prefill.length + admitted.length + this.#leaving.size > 0
   }
@@ -266,6 +267,13 @@ class BatchEngine<State extends StepperState> implements Engine, JobEvents<State
     waited.requests++
     waited.total += job.waited
     waited.longest = Math.max(waited.longest, job.waited)
+  }
+
+  #noteStep(milliseconds: number): void {
+    const { stepTime } = this.#counters
+    this.#counters.steps++
+    stepTime.total += milliseconds
+    stepTime.longest = Math.max(stepTime.longest, milliseconds)
   }
 
   async #park(job: Job<State>): Promise<void> {

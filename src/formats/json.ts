@@ -96,6 +96,18 @@ function checkStructure(text: string, what: string, limits: Limits, refuseDuplic
   }
 }
 
+/** Whether arrays and objects lie within one another more than `depth` times. Of text that is no JSON, any verdict will do. */
+export function isDeeperThan(text: string, depth: number): boolean {
+  let open = 0
+  for (let index = 0; index < text.length; index++) {
+    const code = text.charCodeAt(index)
+    if (code === quote) index = endOfString(text, index)
+    else if (code === closeBrace || code === closeBracket) open--
+    else if ((code === openBrace || code === openBracket) && ++open > depth) return true
+  }
+  return false
+}
+
 /** Index of the quote that closes the string opened at `start`; the text's length when none does. */
 function endOfString(text: string, start: number): number {
   let index = start + 1

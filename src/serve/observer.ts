@@ -18,11 +18,22 @@ export interface RequestObserver {
   nextToken(milliseconds: number): void
   /** At the end, of all answers together. `waited`: milliseconds until it had a row. */
   tokens(counts: TokenCounts, waited: number | undefined): void
-  /** Once, and last. `code` of an error. */
-  end(outcome: Outcome, code?: string): void
+  /** Once, and last. `code` of an error; `status` of what was answered over HTTP. */
+  end(outcome: Outcome, code?: string, status?: number): void
+}
+
+export interface ObservedRequest {
+  /** Of the endpoint, with `:name` for what varies; `(unknown)` for what is none. */
+  readonly path: string
+  readonly id: string
+  /** Name of the key, where there is one. */
+  readonly caller?: string
+  /** W3C trace context that the request came with. */
+  readonly traceparent?: string
+  readonly tracestate?: string
 }
 
 export interface ServiceObserver {
   /** A request of an endpoint begins. */
-  begin(request: { readonly path: string; readonly id: string }): RequestObserver
+  begin(request: ObservedRequest): RequestObserver
 }

@@ -1,6 +1,6 @@
 import * as v from 'valibot'
-import { elementCount, type HostTensor } from '../../base/dtype.ts'
 import { base64Floats } from '../../base/base64.ts'
+import { elementCount, type HostTensor } from '../../base/dtype.ts'
 import { FormatError } from '../../base/errors.ts'
 import { checkFit, namedVariables } from '../../nn/index.ts'
 import { type Device, openDevice } from '../../platform/index.ts'
