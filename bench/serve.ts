@@ -1,4 +1,4 @@
-import { type EngineName } from './engine/arms.ts'
+import type { EngineName } from './engine/arms.ts'
 import { type Match, specOf } from './engine/matches.ts'
 import { metric } from './engine/speed-findings.ts'
 import { type ChildArm, openChildArm } from './lib/child-arm.ts'
@@ -82,7 +82,11 @@ async function measure({ child, url }: RunningServer, run: LoadRun): Promise<Rou
 }
 
 /** The same requests with HTTP and without, in turn. */
-async function compare({ child, url }: RunningServer, run: LoadRun, found: { readonly http: number[]; readonly direct: number[] }): Promise<void> {
+async function compare(
+  { child, url }: RunningServer,
+  run: LoadRun,
+  found: { readonly http: number[]; readonly direct: number[] },
+): Promise<void> {
   child.pause(false)
   for (let turn = 0; turn < 2; turn++) {
     found.http.push(speedOf(await drive(url, run)))
@@ -91,11 +95,19 @@ async function compare({ child, url }: RunningServer, run: LoadRun, found: { rea
   child.pause(true)
 }
 
-function findings(match: Match, found: ReadonlyMap<string, Round[]>, overhead: { readonly http: readonly number[]; readonly direct: readonly number[] }, quick: boolean): Findings {
+function findings(
+  match: Match,
+  found: ReadonlyMap<string, Round[]>,
+  overhead: { readonly http: readonly number[]; readonly direct: readonly number[] },
+  quick: boolean,
+): Findings {
   const at = (name: string, clients: number) => found.get(keyOf(name, clients))!
   const speeds = (name: string, clients: number) => at(name, clients).map(speedOf)
   const ratios = Object.fromEntries(
-    clientCounts.map((clients): [string, Summary] => [`throughput, nextx / llama.cpp, ${clients} clients`, pairedRatios(speeds('nextx', clients), speeds('llama.cpp', clients))]),
+    clientCounts.map((clients): [string, Summary] => [
+      `throughput, nextx / llama.cpp, ${clients} clients`,
+      pairedRatios(speeds('nextx', clients), speeds('llama.cpp', clients)),
+    ]),
   )
   const kept = pairedRatios(speeds('nextx', 64), speeds('nextx', 16))
   const cost = pairedRatios(overhead.direct, overhead.http)
@@ -105,7 +117,11 @@ function findings(match: Match, found: ReadonlyMap<string, Round[]>, overhead: {
     gate('throughput at 64 clients / at 16', kept.median, '≥ 0.9', true),
     gate('answers of 429, 99 % within, ms', refused.length === 0 ? Number.NaN : percentile(refused, 0.99), '≤ 50', true),
     gate('time with HTTP / without, 16 clients', cost.median, '≤ 1.05'),
-    gate('delay of the event loop at 16 clients, 99 % within, ms', Math.max(...at('nextx', 16).map(({ delay }) => delay.p99)), '≤ 20'),
+    gate(
+      'delay of the event loop at 16 clients, 99 % within, ms',
+      Math.max(...at('nextx', 16).map(({ delay }) => delay.p99)),
+      '≤ 20',
+    ),
   ]
   const { prompt, tokens } = runOf(1, quick)
   return {
@@ -132,7 +148,9 @@ function armOf(rounds: readonly Round[]): Record<string, Metric> {
   return {
     generated: metric(rounds.map(speedOf), 'tokens/s'),
     ...Object.fromEntries(shares.map((share) => [`first token, ${share * 100} % within`, within(({ first }) => first, share)])),
-    ...Object.fromEntries(shares.map((share) => [`between tokens, ${share * 100} % within`, within(({ between }) => between, share)])),
+    ...Object.fromEntries(
+      shares.map((share) => [`between tokens, ${share * 100} % within`, within(({ between }) => between, share)]),
+    ),
     'event loop delay, 99 % within': metric(
       rounds.map(({ delay }) => delay.p99),
       'ms',

@@ -34,7 +34,12 @@ export async function openMinimalServer(spec: EngineSpec): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
 
-async function answer(sequence: Sequence, { prompt, max_tokens }: Body, textOf: (tokens: Token[]) => string, response: ServerResponse): Promise<void> {
+async function answer(
+  sequence: Sequence,
+  { prompt, max_tokens }: Body,
+  textOf: (tokens: Token[]) => string,
+  response: ServerResponse,
+): Promise<void> {
   await sequence.clearHistory()
   let count = 0
   for await (const token of sequence.evaluate([...prompt] as Token[], { temperature: 0, yieldEogToken: true })) {

@@ -42,8 +42,19 @@ export async function drive(url: string, { clients, requests, prompt, tokens }: 
   const start = performance.now()
   const client = async () => {
     for (let index = next++; index < requests; index = next++) {
-      const body = JSON.stringify({ model: 'bench', prompt: [...fixedIds(index, prompt)], max_tokens: tokens, temperature: 0, ignore_eos: true, stream: true })
-      for (let wait = await ask(`${url}/v1/completions`, agent, body, seen); wait > 0; wait = await ask(`${url}/v1/completions`, agent, body, seen))
+      const body = JSON.stringify({
+        model: 'bench',
+        prompt: [...fixedIds(index, prompt)],
+        max_tokens: tokens,
+        temperature: 0,
+        ignore_eos: true,
+        stream: true,
+      })
+      for (
+        let wait = await ask(`${url}/v1/completions`, agent, body, seen);
+        wait > 0;
+        wait = await ask(`${url}/v1/completions`, agent, body, seen)
+      )
         await setTimeout(wait * 1000)
     }
   }

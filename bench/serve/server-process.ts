@@ -41,12 +41,22 @@ async function openNextx({ spec, queue }: Extract<ServerRequest, { kind: 'open' 
   return server.url
 }
 
-async function direct(asked: Service, { clients, requests, prompt, tokens }: LoadRun): Promise<{ readonly total: number; readonly tokens: number }> {
+async function direct(
+  asked: Service,
+  { clients, requests, prompt, tokens }: LoadRun,
+): Promise<{ readonly total: number; readonly tokens: number }> {
   let [next, count] = [0, 0]
   const start = performance.now()
   const client = async () => {
     for (let index = next++; index < requests; index = next++) {
-      const body = { model: 'bench', prompt: [...fixedIds(index, prompt)], max_tokens: tokens, temperature: 0, ignore_eos: true, stream: true }
+      const body = {
+        model: 'bench',
+        prompt: [...fixedIds(index, prompt)],
+        max_tokens: tokens,
+        temperature: 0,
+        ignore_eos: true,
+        stream: true,
+      }
       const answer = await asked.answer('/v1/completions', body)
       if (answer.kind === 'events') for await (const { data } of answer.events) if (data !== '[DONE]') count++
     }

@@ -8,7 +8,7 @@ const encoder = new TextEncoder()
  * machine, which keeps the state of what they share. Load balancers can spread requests by it, as the header `x-nextx-prefix` says it.
  * Undefined for requests without a prompt.
  * @example
- * fetch(url, { headers: { 'x-nextx-prefix': prefixKey(body) ?? '' }, method: 'POST', body: JSON.stringify(body) })
+ * const key = prefixKey({ model: 'stories', messages: [{ role: 'user', content: 'Hello' }] })
  */
 export function prefixKey(body: unknown): string | undefined {
   if (typeof body !== 'object' || body === null) return undefined

@@ -11,20 +11,50 @@ function serviceFor(model: StubModel = {}, observer?: ServiceObserver) {
   return { source, service: serviceOf([source], { limits, memoryBytes: 10_000, preload: [source.name], observer }) }
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: answers as clients see them
-type Json = Readonly<Record<string, any>>
+interface TokenJson {
+  readonly logprob: number
+  readonly top_logprobs: readonly TokenJson[]
+}
+
+interface ChoiceJson {
+  readonly index: number
+  readonly text: string
+  readonly message: { readonly content: string }
+  readonly delta: { readonly content?: string }
+  readonly logprobs: {
+    readonly content: readonly TokenJson[]
+    readonly tokens: readonly string[]
+    readonly token_logprobs: readonly number[]
+    readonly top_logprobs: readonly Readonly<Record<string, number>>[]
+    readonly text_offset: readonly number[]
+  }
+  readonly finish_reason: string | null
+}
+
+/** The fields of all answers and events, as the tests look at them. */
+interface Json {
+  readonly object: string
+  readonly choices: readonly ChoiceJson[]
+  readonly usage: { readonly prompt_tokens: number; readonly completion_tokens: number }
+  readonly data: readonly { readonly logprob: number }[]
+  readonly output: readonly { readonly content: readonly { readonly text: string }[] }[]
+  readonly type: string
+  readonly sequence_number: number
+  readonly delta: string
+  readonly response: Json
+}
 
 async function json(service: Service, path: string, body: object, options?: AnswerOptions): Promise<Json> {
   const answer = await service.answer(path, { model: 'stub', ...body }, options)
   if (answer.kind !== 'json') throw new Error('a stream')
-  return answer.body as Json
+  return answer.body as unknown as Json
 }
 
 async function events(service: Service, path: string, body: object): Promise<Json[]> {
   const answer = await service.answer(path, { model: 'stub', stream: true, ...body })
   if (answer.kind !== 'events') throw new Error('no stream')
   const all: Json[] = []
-  for await (const { data } of answer.events) if (data !== '[DONE]') all.push(data as Json)
+  for await (const { data } of answer.events) if (data !== '[DONE]') all.push(data as unknown as Json)
   return all
 }
 
@@ -55,18 +85,18 @@ describe('chat completions', () => {
     const whole = await json(service, '/v1/chat/completions', body)
     const chunks = await events(service, '/v1/chat/completions', { ...body, stream_options: { include_usage: true } })
     for (let index = 0; index < 3; index++) {
-      const mine = chunks.flatMap(({ choices }) => choices as Json[]).filter((choice) => choice.index === index)
-      expect(mine.map(({ delta }) => delta.content ?? '').join('')).toBe(whole.choices[index].message.content)
+      const mine = chunks.flatMap(({ choices }) => choices).filter((choice) => choice.index === index)
+      expect(mine.map(({ delta }) => delta.content ?? '').join('')).toBe(whole.choices[index]!.message.content)
       expect(mine.filter(({ finish_reason }) => finish_reason !== null)).toHaveLength(1)
     }
     expect(chunks.at(-1)).toMatchObject({ choices: [], usage: whole.usage })
-    expect(new Set(whole.choices.map((choice: Json) => choice.message.content)).size).toBe(3)
+    expect(new Set(whole.choices.map((choice) => choice.message.content)).size).toBe(3)
   })
 
   it('repeat themselves with a seed, and differ with another', async () => {
     const { service } = serviceFor()
     const said = async (seed: number) =>
-      (await json(service, '/v1/chat/completions', { messages, seed, max_tokens: 12 })).choices[0].message.content
+      (await json(service, '/v1/chat/completions', { messages, seed, max_tokens: 12 })).choices[0]!.message.content
     expect(await said(-3)).toBe(await said(-3))
     expect(await said(1)).not.toBe(await said(2))
   })
@@ -88,11 +118,11 @@ describe('chat completions', () => {
       logprobs: true,
       top_logprobs: 3,
     })
-    expect(choices[0].logprobs.content).toHaveLength(5)
-    for (const { logprob, top_logprobs } of choices[0].logprobs.content) {
+    expect(choices[0]!.logprobs.content).toHaveLength(5)
+    for (const { logprob, top_logprobs } of choices[0]!.logprobs.content) {
       expect(logprob).toBeLessThanOrEqual(0)
       expect(top_logprobs).toHaveLength(3)
-      expect(top_logprobs[0].logprob).toBeGreaterThanOrEqual(logprob)
+      expect(top_logprobs[0]!.logprob).toBeGreaterThanOrEqual(logprob)
     }
   })
 
@@ -112,7 +142,7 @@ describe('chat completions', () => {
         { role: 'user', content: 'd' },
       ],
     })
-    expect(choices[0].message.content).toContain('SYSTEM: SHORT\nUSER: AB\nASSISTANT: C\nUSER: D\n')
+    expect(choices[0]!.message.content).toContain('SYSTEM: SHORT\nUSER: AB\nASSISTANT: C\nUSER: D\n')
   })
 })
 
@@ -120,7 +150,7 @@ describe('bias', () => {
   it('excludes at −100 and forces at 100', async () => {
     const { service } = serviceFor({ says: hello })
     const say = async (logit_bias: object) =>
-      (await json(service, '/v1/completions', { prompt: '>', max_tokens: 1, temperature: 0, logit_bias })).choices[0].text
+      (await json(service, '/v1/completions', { prompt: '|', max_tokens: 1, temperature: 0, logit_bias })).choices[0]!.text
     expect(await say({ [String('X'.charCodeAt(0))]: 100 })).toBe('X')
     expect(await say({ [String('H'.charCodeAt(0))]: -100 })).not.toBe('H')
   })
@@ -135,7 +165,7 @@ describe('tools', () => {
   it('are told to models whose templates have no place for them', async () => {
     const { service } = serviceFor({ says: (read) => read })
     const { choices } = await json(service, '/v1/chat/completions', { messages, tools: [weather], tool_choice: 'none' })
-    expect(choices[0].message.content).not.toContain('weather')
+    expect(choices[0]!.message.content).not.toContain('weather')
   })
 
   it('refuse choices that fit nothing', async () => {
@@ -155,10 +185,10 @@ describe('tools', () => {
 
 describe('completions', () => {
   it('of several prompts come in their order', async () => {
-    const { service } = serviceFor({ says: (read) => read.toUpperCase().replace('>', '!') })
-    const { choices } = await json(service, '/v1/completions', { prompt: ['ab>', 'cd>'], n: 2 })
-    expect(choices.map(({ text }: Json) => text)).toEqual(['AB!', 'AB!', 'CD!', 'CD!'])
-    expect(choices.map(({ index }: Json) => index)).toEqual([0, 1, 2, 3])
+    const { service } = serviceFor({ says: (read) => read.toUpperCase().replace('|', '!') })
+    const { choices } = await json(service, '/v1/completions', { prompt: ['ab|', 'cd|'], n: 2 })
+    expect(choices.map(({ text }) => text)).toEqual(['AB!', 'AB!', 'CD!', 'CD!'])
+    expect(choices.map(({ index }) => index)).toEqual([0, 1, 2, 3])
   })
 
   it('of ids are those of their text', async () => {
@@ -166,21 +196,21 @@ describe('completions', () => {
     const body = { max_tokens: 9, seed: 4 }
     const text = await json(service, '/v1/completions', { ...body, prompt: 'ab' })
     const ids = await json(service, '/v1/completions', { ...body, prompt: [256, 97, 98] })
-    expect(ids.choices[0].text).toBe(text.choices[0].text)
+    expect(ids.choices[0]!.text).toBe(text.choices[0]!.text)
   })
 
   it('echo the prompt with its log-probabilities, as /v1/score gives them', async () => {
     const { service } = serviceFor()
     const echo = await json(service, '/v1/completions', { prompt: 'abc', echo: true, logprobs: 2, max_tokens: 0 })
-    const { token_logprobs, top_logprobs, tokens, text_offset } = echo.choices[0].logprobs
-    expect(echo.choices[0].text).toBe('abc')
+    const { token_logprobs, top_logprobs, tokens, text_offset } = echo.choices[0]!.logprobs
+    expect(echo.choices[0]!.text).toBe('abc')
     expect(tokens).toEqual(['', 'a', 'b', 'c'])
     expect(text_offset).toEqual([0, 0, 1, 2])
     expect(token_logprobs[0]).toBeNull()
-    expect(Object.keys(top_logprobs[1]).length).toBeGreaterThan(0)
+    expect(Object.keys(top_logprobs[1]!).length).toBeGreaterThan(0)
     const scored = await json(service, '/v1/score', { input: 'abc' })
-    expect(scored.data[0].logprob).toBeCloseTo(
-      token_logprobs.slice(1).reduce((a: number, b: number) => a + b),
+    expect(scored.data[0]!.logprob).toBeCloseTo(
+      token_logprobs.slice(1).reduce((a, b) => a + b),
       9,
     )
     expect(scored.data[0]).toMatchObject({ tokens: 3, bytes: 3 })
@@ -195,10 +225,10 @@ describe('completions', () => {
       logprobs: 0,
       logit_bias: bias(),
     })
-    const { tokens, token_logprobs } = choices[0].logprobs
+    const { tokens, token_logprobs } = choices[0]!.logprobs
     const { data } = await json(service, '/v1/score', { input: { prompt: 'a', continuation: tokens.join('') } })
-    expect(data[0].logprob).toBeCloseTo(
-      token_logprobs.reduce((a: number, b: number) => a + b),
+    expect(data[0]!.logprob).toBeCloseTo(
+      token_logprobs.reduce((a, b) => a + b),
       9,
     )
   })
@@ -235,7 +265,7 @@ describe('responses', () => {
     const { service } = serviceFor({ says: hello })
     const body = await json(service, '/v1/responses', { input: 'Hello', instructions: 'Be short.' })
     expect(body).toMatchObject({ object: 'response', status: 'completed', store: false })
-    expect(body.output[0].content[0]).toMatchObject({ type: 'output_text', text: 'Hi there!' })
+    expect(body.output[0]!.content[0]!).toMatchObject({ type: 'output_text', text: 'Hi there!' })
     const cut = await json(service, '/v1/responses', { input: messages, max_output_tokens: 2 })
     expect(cut).toMatchObject({ status: 'incomplete', incomplete_details: { reason: 'max_output_tokens' } })
   })
@@ -257,7 +287,7 @@ describe('responses', () => {
     ])
     const deltas = all.filter(({ type }) => type === 'response.output_text.delta').map(({ delta }) => delta)
     expect(deltas.join('')).toBe('Hi there!')
-    expect(all.at(-1)!.response.output[0].content[0].text).toBe('Hi there!')
+    expect(all.at(-1)!.response.output[0]!.content[0]!.text).toBe('Hi there!')
   })
 
   it('go on from calls and their results', async () => {
@@ -271,7 +301,7 @@ describe('responses', () => {
         { type: 'function_call_output', call_id: 'c1', output: 'noon' },
       ],
     })
-    const said = output[0].content[0].text as string
+    const said = output[0]!.content[0]!.text
     expect(said).toContain('"zone": "UTC"')
     expect(said).toContain('tool: noon')
   })

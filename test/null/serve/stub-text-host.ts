@@ -1,4 +1,5 @@
 import { OptionError } from '../../../src/base/errors.ts'
+import type { ConstraintState } from '../../../src/decode/constraint.ts'
 import { score } from '../../../src/decode/index.ts'
 import { embed, openEngine } from '../../../src/engine/index.ts'
 import { type ServeLimits, serveLimits } from '../../../src/serve/limits.ts'
@@ -20,6 +21,8 @@ export interface StubModel {
   readonly delay?: number
   readonly withoutTemplate?: boolean
   readonly template?: string
+  /** Forms that hold nothing back; without them, forms are refused. */
+  readonly grammars?: 'anything'
 }
 
 export interface StubHost extends TextHost {
@@ -34,6 +37,7 @@ export function stubTextHost({
   delay = 0,
   withoutTemplate,
   template: own,
+  grammars,
 }: StubModel = {}): StubHost {
   const limits = serveLimits(given)
   const logitsOf = says === undefined ? hashedLogits(byteTokenizer.vocabularySize) : scripted(says)
@@ -58,7 +62,8 @@ export function stubTextHost({
           writesTools: format.source.includes('tools'),
         },
     constraintOf: async () => {
-      throw new OptionError('the stub knows no forms')
+      if (grammars === undefined) throw new OptionError('the stub knows no forms')
+      return { open: async () => anything }
     },
     embed: (sequences, signal) => embed(stepper, sequences, { signal }),
     score: (tokens, options) => score(stepper, tokens, options),
@@ -67,6 +72,13 @@ export function stubTextHost({
     check: () => engine.check(),
     [Symbol.asyncDispose]: () => engine[Symbol.asyncDispose](),
   }
+}
+
+const anything: ConstraintState = {
+  allowed: async () => undefined,
+  advance: async () => undefined,
+  finished: false,
+  close: async () => undefined,
 }
 
 /** A source that counts how often it was opened, and gives its last host away. */
@@ -85,11 +97,11 @@ export function stubSource(model: StubModel = {}): ModelSource & { opened: numbe
   }
 }
 
-/** Logits that leave one token: the next of what is said, then the end. What was read ends with the last "assistant: ", or with the prompt's `>`. */
+/** Logits that leave one token: the next of what is said, then the end. What was read ends with the last "assistant: ", or with the prompt's `|`. */
 function scripted(says: (read: string) => string) {
   return (tokens: readonly number[]) => {
     const text = Buffer.from(tokens.filter((id) => id < 256)).toString('latin1')
-    const cut = Math.max(...['assistant: ', '>'].map((mark) => text.lastIndexOf(mark) + (text.includes(mark) ? mark.length : 1)))
+    const cut = Math.max(...['assistant: ', '|'].map((mark) => text.lastIndexOf(mark) + (text.includes(mark) ? mark.length : 1)))
     const bytes = Buffer.from(says(text.slice(0, cut)))
     const next = bytes[text.length - cut] ?? byteTokenizer.endTokens[0]!
     return Float32Array.from({ length: byteTokenizer.vocabularySize }, (_, id) => (id === next ? 0 : -50))
