@@ -60,8 +60,8 @@ function jsonOf(bytes: Uint8Array, place: string): unknown {
   }
 }
 
-/** Bodies of these take a seed. */
-const seeded: ReadonlySet<string> = new Set(['/v1/chat/completions', '/v1/completions'])
+/** These draw, a seed of the clock's making where they are given none. */
+const seeded: ReadonlySet<string> = new Set(['/v1/chat/completions', '/v1/completions', '/v1/responses', '/v1/images/generations'])
 
 /**
  * The body as the service gets it: where it draws and names no seed, it gets one of its line's name, so that a rerun, here or on another

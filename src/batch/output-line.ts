@@ -34,8 +34,8 @@ const outputSchema = v.strictObject({
 type Named = Pick<BatchOutputLine, 'id' | 'custom_id'>
 
 /**
- * The line of a result, without a line break. `created`, in seconds since 1970, takes the place of the clock's time, so that the output of
- * a rerun is the same to the byte.
+ * The line of a result, without a line break. It says nothing that a rerun would say otherwise: `created`, in seconds since 1970, takes the
+ * place of the clock's time, and tokens that were cached, by whatever ran before, are not told.
  */
 export function outputLine({ id, custom_id }: Named, result: LineResult, created: number): string {
   const line: BatchOutputLine =
@@ -44,7 +44,7 @@ export function outputLine({ id, custom_id }: Named, result: LineResult, created
       : {
           id,
           custom_id,
-          response: { status_code: result.status, request_id: requestId(id), body: dated(result.body, created) },
+          response: { status_code: result.status, request_id: requestId(id), body: settled(result.body, created) },
           error: null,
         }
   return JSON.stringify(line)
@@ -55,9 +55,25 @@ export function requestId(id: string): string {
   return id.replace(/^batch_req_/, 'req_')
 }
 
-function dated(body: Readonly<Record<string, unknown>>, created: number): Readonly<Record<string, unknown>> {
+function settled(body: JsonObject, created: number): JsonObject {
   const times = ['created', 'created_at'].filter((name) => typeof body[name] === 'number')
-  return times.length === 0 ? body : { ...body, ...Object.fromEntries(times.map((name) => [name, created])) }
+  const usage = isObject(body.usage) && { usage: withoutCached(body.usage) }
+  return { ...body, ...Object.fromEntries(times.map((name) => [name, created])), ...usage }
+}
+
+function withoutCached(usage: JsonObject): JsonObject {
+  const details = Object.entries(usage).map(([name, value]) => {
+    if (!isObject(value)) return [name, value]
+    const { cached_tokens: _cached, ...others } = value
+    return [name, others]
+  })
+  return Object.fromEntries(details) as JsonObject
+}
+
+type JsonObject = Readonly<Record<string, unknown>>
+
+function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 /** What bytes are as an output line; undefined when they are none. */

@@ -3,6 +3,7 @@ import { callable, checkOptions, wholeNumber } from '../base/options.ts'
 import { serveLimits } from '../serve/limits.ts'
 import type { Service } from '../serve/service.ts'
 import { answerLine } from './answer-line.ts'
+import { indexBatch } from './batch-input.ts'
 import { type BatchFiles, type BatchProgress, withBatch } from './batch-run.ts'
 import { requestId } from './output-line.ts'
 import { forEachAtOnce } from './waits.ts'
@@ -55,6 +56,16 @@ export async function runBatch(options: RunBatchOptions): Promise<BatchProgress>
       await flush()
     })
   })
+}
+
+/**
+ * How many requests a file has.
+ * @throws DataError with the number of the line that is none of OpenAI's batch format.
+ * @example
+ * const requests = await checkBatch('in.jsonl')
+ */
+export async function checkBatch(input: string, { signal }: { readonly signal?: AbortSignal } = {}): Promise<number> {
+  return (await indexBatch(input, signal)).count
 }
 
 /** Syncs when that was so long ago. */

@@ -1,3 +1,5 @@
+import { SignalGroup } from './signal-group.ts'
+
 /** Resolves after so many milliseconds; rejects with the signal's reason as soon as it aborts. */
 export function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
   return untilAborted(signal, (resolve) => {
@@ -45,40 +47,21 @@ export async function forEachAtOnce<T>(
   { width, signal }: { readonly width: number; readonly signal: AbortSignal },
   work: (item: T, signal: AbortSignal) => Promise<void>,
 ): Promise<void> {
-  // Each item has a signal of its own: listeners of a million items would stay with a shared one.
-  const running = new Set<AbortController>()
-  const stop = new AbortController()
-  const abortAll = (): void => {
-    for (const controller of running) controller.abort(stop.signal.reason)
-  }
-  const relay = (): void => stop.abort(signal.reason)
-  stop.signal.addEventListener('abort', abortAll)
-  signal.addEventListener('abort', relay)
-  if (signal.aborted) relay()
-  const workOn = async (item: T) => {
-    const own = new AbortController()
-    running.add(own)
-    try {
-      await work(item, own.signal)
-    } finally {
-      running.delete(own)
-    }
-  }
+  using group = new SignalGroup(signal)
   const lane = async () => {
     try {
       for (let next = await items.next(); next.done !== true; next = await items.next()) {
-        stop.signal.throwIfAborted()
-        await workOn(next.value)
+        const { value } = next
+        await group.run((own) => work(value, own))
       }
     } catch (error) {
-      stop.abort(error)
+      group.abort(error)
     }
   }
   try {
     await Promise.all(Array.from({ length: width }, lane))
-    stop.signal.throwIfAborted()
+    group.throwIfAborted()
   } finally {
-    signal.removeEventListener('abort', relay)
     await items.return()
   }
 }

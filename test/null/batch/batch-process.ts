@@ -1,12 +1,25 @@
-import { runBatch } from '../../../src/batch/index.ts'
+import { queueBatch, runBatch, workOnBatches } from '../../../src/batch/index.ts'
 import { stubService } from './stub-service.ts'
 
-// A process of its own, which tests kill: `node --import tsx batch-process.ts '{"input": …, "output": …}'`.
+// A process of its own, which tests kill: `node --import tsx batch-process.ts '{"role": "run", "input": …, "output": …}'`.
 
-const settings = JSON.parse(process.argv[2] ?? '{}') as { input: string; output: string; delay: number }
-await runBatch({
-  service: stubService({ delay: () => settings.delay }),
-  input: settings.input,
-  output: settings.output,
-  concurrency: 3,
-})
+export interface BatchProcessSettings {
+  readonly role: 'run' | 'collect' | 'work'
+  readonly input?: string
+  readonly output?: string
+  readonly url?: string
+  /** Milliseconds of an answer. */
+  readonly delay?: number
+}
+
+const { role, input = '', output = '', url = '', delay = 0 } = JSON.parse(process.argv[2] ?? '{}') as BatchProcessSettings
+const service = stubService({ delay: () => delay })
+
+if (role === 'run') await runBatch({ service, input, output, concurrency: 3 })
+if (role === 'collect') await queueBatch({ queue: { url }, input, output, window: 40, sweepInterval: 500 })
+if (role === 'work') {
+  const stop = new AbortController()
+  process.once('SIGTERM', () => stop.abort(new Error('SIGTERM')))
+  const times = { lockTime: 600, stalledInterval: 300 }
+  await workOnBatches({ service, queue: { url }, concurrency: 3, ...times, signal: stop.signal })
+}

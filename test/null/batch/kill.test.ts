@@ -16,7 +16,7 @@ test('a process that is killed again and again ends with the output of one that 
   await runBatch({ service: stubService(), input, output: path('whole.jsonl') })
   let [kills, kept] = [0, 0]
   while (!existsSync(output)) {
-    const child = spawnScript('batch-process.ts', { input, output, delay: 20 })
+    const child = spawnScript('batch-process.ts', { role: 'run', input, output, delay: 20 })
     const ended = exitOf(child)
     // Killed when it has written something, in the midst of whatever it does.
     const killed = (async () => {

@@ -34,7 +34,7 @@ test('--version is that of the package', async () => {
 
 test('every command shows examples of itself', async () => {
   const { stdout: overview } = await runCli(['--help'])
-  const commands = [...overview.matchAll(/^ {2}(\w+) (?=\[options\])/gm)].map(([, name]) => name!)
+  const commands = [...overview.matchAll(/^ {2}([\w-]+) (?=\[options\])/gm)].map(([, name]) => name!)
   expect(commands).toEqual([
     'generate',
     'chat',
@@ -42,6 +42,9 @@ test('every command shows examples of itself', async () => {
     'train',
     'forecast',
     'backtest',
+    'serve',
+    'batch',
+    'batch-worker',
     'quantize',
     'export',
     'inspect',
@@ -75,6 +78,14 @@ test.each([
   ],
   ['a solver of no flow', ['generate', 'm', '--method', 'ddpm'], /Allowed choices are euler, heun, ab2/],
   ['an empty area', ['generate', 'm', '--image', 'a.png', '--keep', '0,0,0,4'], /a height and width above 0/],
+  ['a batch for nobody', ['batch', 'in', '--out', 'o'], /needs '--model <name=model>' or '--queue <url>'/],
+  [
+    'a queue beside a model',
+    ['batch', 'in', '--out', 'o', '--queue', 'redis://a', '--model', 'b'],
+    /'--queue' cannot be used with option '--model': the workers have the models/,
+  ],
+  ['a worker without a queue', ['batch-worker', '--model', 'b'], /required option '--queue <url>' not specified/],
+  ['two models of one name', ['batch', 'in', '--out', 'o', '--model', 'a/m', '--model', 'b/m'], /Two models are called 'm'/],
   ['scales that are no numbers', ['generate', 'm', '--schedule', '1,two'], /'--schedule <scales>' argument '1,two' is invalid/],
 ])('%s is wrong usage', async (_name, args, message) => {
   const { code, stdout, stderr } = await runCli(args)
