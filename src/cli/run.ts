@@ -12,6 +12,7 @@ import { registerGenerate } from './generate.ts'
 import { registerInspect } from './inspect.ts'
 import { registerQuantize } from './quantize.ts'
 import { registerScore } from './score.ts'
+import { registerServe } from './serve.ts'
 import { note, noteError } from './terminal.ts'
 import { registerTrain } from './train.ts'
 
@@ -46,6 +47,7 @@ function createProgram(): Command {
     registerTrain,
     registerForecast,
     registerBacktest,
+    registerServe,
     registerBatch,
     registerBatchWorker,
     registerQuantize,
@@ -65,6 +67,7 @@ Examples:
   nextx generate garments --class dress --n 4 --guidance 1.5
   nextx train --data corpus.txt --steps 2000 --out model
   nextx forecast sales.csv --horizon 24
+  nextx serve stories260K
   nextx doctor`
 
 function report(error: unknown, debug: boolean): number {

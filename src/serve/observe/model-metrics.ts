@@ -44,6 +44,16 @@ const gauges: readonly Instrument[] = [
   { name: 'rows_running', help: 'Sequences that run.', read: ofEngine(({ now }) => now.running) },
   { name: 'rows_parked', help: 'Sequences whose reader does not read.', read: ofEngine(({ now }) => now.parked) },
   {
+    name: 'prefix_cache_bytes',
+    help: 'Bytes of states that are kept for prompts that begin alike.',
+    read: ofModel(({ engine }) => engine?.prefixCache?.bytes),
+  },
+  {
+    name: 'prefix_cache_states',
+    help: 'States that are kept for prompts that begin alike.',
+    read: ofModel(({ engine }) => engine?.prefixCache?.states),
+  },
+  {
     name: 'engine_step_longest_seconds',
     help: 'The longest step of an engine.',
     read: ofEngine(({ stepTime }) => stepTime.longest / 1000),

@@ -1,4 +1,14 @@
-import { propagation, ROOT_CONTEXT, type Span, SpanKind, SpanStatusCode, type Tracer, trace } from '@opentelemetry/api'
+import {
+  type Context,
+  createTraceState,
+  isSpanContextValid,
+  ROOT_CONTEXT,
+  type Span,
+  SpanKind,
+  SpanStatusCode,
+  type Tracer,
+  trace,
+} from '@opentelemetry/api'
 import type { ObservedRequest, Outcome, RequestObserver, ServiceObserver, TokenCounts } from '../observer.ts'
 
 /**
@@ -16,8 +26,8 @@ const operations: Readonly<Record<string, string>> = {
   '/v1/embeddings': 'embeddings',
 }
 
-function spanOf(tracer: Tracer, { path, id, caller, traceparent, tracestate }: ObservedRequest): Span {
-  const carrier = { ...(traceparent && { traceparent }), ...(tracestate && { tracestate }) }
+function spanOf(tracer: Tracer, request: ObservedRequest): Span {
+  const { path, id, caller } = request
   const attributes = {
     'http.route': path,
     'nextx.request.id': id,
@@ -25,7 +35,18 @@ function spanOf(tracer: Tracer, { path, id, caller, traceparent, tracestate }: O
     ...(operations[path] && { 'gen_ai.operation.name': operations[path] }),
     ...(caller && { 'nextx.key.name': caller }),
   }
-  return tracer.startSpan(path, { kind: SpanKind.SERVER, attributes }, propagation.extract(ROOT_CONTEXT, carrier))
+  return tracer.startSpan(path, { kind: SpanKind.SERVER, attributes }, parentOf(request))
+}
+
+// Version, trace, parent and flags; versions to come may append to them (W3C Trace Context, section 3.2).
+const parentPattern = /^(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/
+
+function parentOf({ traceparent, tracestate }: ObservedRequest): Context {
+  const [, traceId, spanId, flags] = parentPattern.exec(traceparent ?? '') ?? []
+  if (traceId === undefined || spanId === undefined || flags === undefined) return ROOT_CONTEXT
+  const state = tracestate === undefined ? {} : { traceState: createTraceState(tracestate) }
+  const parent = { traceId, spanId, traceFlags: Number.parseInt(flags, 16) & 1, isRemote: true, ...state }
+  return isSpanContextValid(parent) ? trace.setSpanContext(ROOT_CONTEXT, parent) : ROOT_CONTEXT
 }
 
 class Traced implements RequestObserver {

@@ -42,6 +42,7 @@ test('every command shows examples of itself', async () => {
     'train',
     'forecast',
     'backtest',
+    'serve',
     'batch',
     'batch-worker',
     'quantize',
