@@ -33,6 +33,7 @@ const benches: Readonly<Record<string, () => Promise<{ readonly bench: Bench }>>
   'series-intervals': () => import('./series-intervals.ts'),
   'series-spacetime': () => import('./series-spacetime.ts'),
   'series-speed': () => import('./series-speed.ts'),
+  serve: () => import('./serve.ts'),
   soak: () => import('./soak.ts'),
   text: () => import('./text.ts'),
   train: () => import('./train.ts'),

@@ -5,8 +5,8 @@ import { fixedIds } from './ids.ts'
 import { serveAll } from './serve-all.ts'
 import { stopwatch } from './stopwatch.ts'
 
-/** llama.cpp through node-llama-cpp: its own scheduler batches the sequences of one context. */
-export async function openLlamaCpp({ file, threads, rows, contextLength }: EngineSpec): Promise<RunningEngine> {
+/** A context of llama.cpp, through node-llama-cpp, whose own scheduler batches its sequences. */
+export async function openSequences({ file, threads, rows, contextLength }: EngineSpec) {
   const llama = await getLlama({ gpu: false, build: 'never', maxThreads: threads, logLevel: LlamaLogLevel.error })
   const model = await llama.loadModel({ modelPath: file, gpuLayers: 0 })
   const batches: number[] = []
@@ -24,6 +24,12 @@ export async function openLlamaCpp({ file, threads, rows, contextLength }: Engin
     },
   })
   const sequences = Array.from({ length: rows }, () => context.getSequence())
+  return { llama, model, sequences, batches }
+}
+
+/** llama.cpp as an arm. */
+export async function openLlamaCpp(spec: EngineSpec): Promise<RunningEngine> {
+  const { llama, sequences, batches } = await openSequences(spec)
   return {
     description: `llama.cpp ${llama.llamaCppRelease.release}: ${llama.systemInfo.trim()}`,
     decode: (run) => decode(sequences, run, batches),
@@ -32,7 +38,7 @@ export async function openLlamaCpp({ file, threads, rows, contextLength }: Engin
   }
 }
 
-type Sequence = ReturnType<LlamaContext['getSequence']>
+export type Sequence = ReturnType<LlamaContext['getSequence']>
 
 /** Tokens of each queued item in turn, until the batch is full. */
 function shareBatch<Item extends { readonly tokens: readonly unknown[] }>(items: readonly Item[], size: number) {

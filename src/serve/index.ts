@@ -10,6 +10,7 @@ export { observers } from './observe/observers.ts'
 export { traceObserver } from './observe/trace.ts'
 export type { ObservedRequest, Outcome, RequestObserver, ServiceObserver, TokenCounts } from './observer.ts'
 export { openService, type ServiceOptions } from './open-service.ts'
+export { prefixKey } from './prefix-key.ts'
 export type {
   Answer,
   AnswerOptions,

@@ -1,5 +1,6 @@
 import { shortened } from '../base/options.ts'
 import { SerialQueue } from '../base/serial.ts'
+import { unlessAborted } from '../base/unless-aborted.ts'
 import { ApiError, unavailable } from './api-error.ts'
 
 /** A model that is loaded. */
@@ -149,13 +150,4 @@ export class ModelPool implements AsyncDisposable {
 function unknownModel(name: string): ApiError {
   const problem = `there is no model '${shortened(name, 100)}'`
   return new ApiError(problem, { status: 404, type: 'not_found_error', code: 'model_not_found', param: 'model' })
-}
-
-function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  if (signal.aborted) return Promise.reject(signal.reason)
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason)
-    signal.addEventListener('abort', abort, { once: true })
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
-  })
 }

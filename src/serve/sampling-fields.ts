@@ -40,6 +40,8 @@ export function samplingFields(limits: ServeLimits) {
       ),
     ),
     priority: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(-10), v.maxValue(10))),
+    /** Goes on past the tokens that end a text. */
+    ignore_eos: v.optional(v.boolean()),
     /** Kept states are shared only among requests that name the same one. */
     user: v.optional(v.pipe(v.string(), v.maxLength(256))),
     regex: v.optional(v.string()),
@@ -72,6 +74,11 @@ export function engineOptionsOf(fields: Omit<SamplingFields, 'n'>): EngineGenera
 
 function biasOf(bias: number): number {
   return bias <= ban ? Number.NEGATIVE_INFINITY : bias
+}
+
+/** Tokens that end an answer; undefined: the tokenizer's. */
+export function stopTokensOf({ ignore_eos }: Pick<SamplingFields, 'ignore_eos'>): readonly number[] | undefined {
+  return ignore_eos === true ? [] : undefined
 }
 
 export function stopsOf({ stop }: Pick<SamplingFields, 'stop'>): readonly string[] {

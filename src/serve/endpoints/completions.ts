@@ -1,6 +1,6 @@
 import type { GeneratedToken, TokenLogProb } from '../../decode/index.ts'
 import { readBody } from '../read-body.ts'
-import { engineOptionsOf, seedOf, stopsOf } from '../sampling-fields.ts'
+import { engineOptionsOf, seedOf, stopsOf, stopTokensOf } from '../sampling-fields.ts'
 import type { Answer, Call, Endpoint, ServerEvent } from '../service.ts'
 import { checkPrompt } from '../text/conversation.ts'
 import { type Answering, type Ask, type AskContext, startAnswers } from '../text/generation.ts'
@@ -55,6 +55,7 @@ function askOf(body: CompletionBody, { limits }: AskContext): Omit<Ask, 'prompt'
     seed: (choice) => seedOf(body.seed, choice),
     options: { ...engineOptionsOf(body), maxTokens, topLogProbs: logprobs === 0 ? undefined : logprobs },
     stop: stopsOf(body),
+    stopTokens: stopTokensOf(body),
   }
 }
 

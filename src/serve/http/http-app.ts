@@ -1,10 +1,12 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { unlessAborted } from '../../base/unless-aborted.ts'
 import { ApiError, unavailable } from '../api-error.ts'
 import type { Logger } from '../observe/log.ts'
 import type { ServiceObserver } from '../observer.ts'
+import { prefixKey } from '../prefix-key.ts'
 import type { Endpoint, PathParameters } from '../service.ts'
 import { Connections, pipelineDepth } from './connections.ts'
-import { Exchange, unlessAborted, verdictOf } from './exchange.ts'
+import { Exchange, verdictOf } from './exchange.ts'
 import { checkBodyHeaders, checkHost, checkOrigin, crossOrigin, hasBody } from './guards.ts'
 import { bodyWithId, httpErrorOf } from './http-errors.ts'
 import { Keyring } from './keys.ts'
@@ -165,6 +167,8 @@ export class HttpApp {
       )
       throw error
     })
+    const prefix = prefixKey(request.body)
+    if (prefix !== undefined) reply.header('x-nextx-prefix', prefix)
     if (this.draining) reply.header('connection', 'close')
     if (answer.kind === 'json') return sendJson(reply, answer.body)
     reply.hijack()

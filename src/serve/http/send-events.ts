@@ -1,6 +1,7 @@
+import { unlessAborted } from '../../base/unless-aborted.ts'
 import { apiErrorOf } from '../api-error.ts'
 import type { ServerEvent } from '../service.ts'
-import { type Exchange, type RawReply, unlessAborted, verdictOf } from './exchange.ts'
+import { type Exchange, type RawReply, verdictOf } from './exchange.ts'
 import { bodyWithId } from './http-errors.ts'
 
 /** Headers of a stream that nothing on the way may hold back. */

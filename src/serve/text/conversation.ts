@@ -4,7 +4,7 @@ import type { ChatMessage } from '../../tokenizers/index.ts'
 import { invalid, tooLarge } from '../api-error.ts'
 import type { ServeLimits } from '../limits.ts'
 import type { TokenCounts } from '../observer.ts'
-import { engineOptionsOf, type SamplingFields, seedOf, stopsOf } from '../sampling-fields.ts'
+import { engineOptionsOf, type SamplingFields, seedOf, stopsOf, stopTokensOf } from '../sampling-fields.ts'
 import { type CallReader, plainReader, taggedReader, wholeCallReader } from './call-reader.ts'
 import { type Answering, type AskContext, type Piece, startAnswers } from './generation.ts'
 import { chatOf } from './text-host.ts'
@@ -55,6 +55,7 @@ export async function startReplies(conversation: Conversation, name: string, con
     seed: (choice: number) => seedOf(fields.seed, choice),
     options: { ...engineOptionsOf(fields), maxTokens, topLogProbs },
     stop: [...chat.stop, ...stopsOf(fields), ...(toolChoice === 'auto' && !conversation.parallel ? [callTags.end] : [])],
+    stopTokens: stopTokensOf(fields),
     constraint,
   }
   const answers = await startAnswers([ask], context)

@@ -14,7 +14,7 @@ export interface Ask {
   readonly options: EngineGenerateOptions
   readonly stop: readonly string[]
   /** Default: the tokenizer's end tokens. */
-  readonly stopTokens?: readonly number[]
+  readonly stopTokens?: readonly number[] | undefined
   readonly constraint?: Constraint | undefined
 }
 

@@ -31,7 +31,7 @@ export type ResponseFormat = v.InferOutput<typeof responseFormat>
 
 /** What the output must look like; undefined: anything. Throws ApiError when two fields say it. */
 export function formOf(
-  { regex, grammar, choices }: Pick<SamplingFields, 'regex' | 'grammar' | 'choices'>,
+  { regex, grammar, choices, ignore_eos }: Pick<SamplingFields, 'regex' | 'grammar' | 'choices' | 'ignore_eos'>,
   format: ResponseFormat | undefined,
 ): GrammarSpec | undefined {
   const forms: [string, GrammarSpec | undefined][] = [
@@ -43,6 +43,8 @@ export function formOf(
   const given = forms.filter(([, form]) => form !== undefined)
   if (given.length > 1)
     throw invalid(given[1]![0], `${given.map(([name]) => name).join(' and ')} both say what the output looks like`)
+  if (given.length > 0 && ignore_eos === true)
+    throw invalid('ignore_eos', 'what the output looks like says where it ends', 'unsupported_combination')
   return given[0]?.[1]
 }
 

@@ -1,6 +1,6 @@
 import { BusyError, RuntimeError } from '../../../src/base/errors.ts'
+import { unlessAborted } from '../../../src/base/unless-aborted.ts'
 import { ApiError, invalid, unavailable } from '../../../src/serve/api-error.ts'
-import { unlessAborted } from '../../../src/serve/http/exchange.ts'
 import type { Answer, Call, Endpoint, ModelState, ServerEvent, Service } from '../../../src/serve/service.ts'
 
 /** What the stub's endpoints saw and are told to do. */
