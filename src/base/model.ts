@@ -78,6 +78,11 @@ export interface TextTokenizer {
   encode(text: string): number[]
   /** Text of `ids`; invalid UTF-8 becomes U+FFFD, control tokens become nothing. */
   decode(ids: readonly number[]): string
+  /**
+   * UTF-8 bytes that `id` adds behind other text, possibly a part of a character; undefined for control tokens and the unknown one,
+   * which add nothing that was meant. Throws DataError when it is no id.
+   */
+  tokenBytes(id: number): Uint8Array | undefined
   /** A decoder for a growing sequence, which holds back incomplete characters. */
   stream(): TextStream
   /** Plain JSON from which `loadTokenizer` rebuilds the same tokenizer. */

@@ -6,7 +6,7 @@ import { largestVocabulary, wellFormed } from './checked.ts'
 import { mergeSymbols } from './merge.ts'
 import { type NamedTokenizer, resolveSpecialTokens, type SpecialTokenOptions, specialTokenEntries } from './special-tokens.ts'
 import { type SplitPattern, splitPatterns, wordSplitter, wordwise } from './split-words.ts'
-import { concatenate, decodeWhole, textStream } from './stream.ts'
+import { bytesWithin, concatenate, decodeWhole, textStream } from './stream.ts'
 
 export interface BpeOptions extends SpecialTokenOptions {
   /** Pairs of ids in the order they are merged; pair i becomes id 256 + i, so both halves lie below that. */
@@ -48,6 +48,7 @@ export function bpeTokenizer(options: BpeOptions): NamedTokenizer {
     specialTokens: special.byName,
     encode: wordEncoder(joined, pattern),
     decode: (ids) => decodeWhole(tokens, ids),
+    tokenBytes: (token) => bytesWithin(tokens, token),
     stream: () => textStream(tokens),
     toJSON: (): TokenizerFile => ({ kind: 'bpe', merges, pattern, ...special.options }),
   }

@@ -3,7 +3,7 @@ import type { TokenizerFile } from '../base/model.ts'
 import { checkOptions } from '../base/options.ts'
 import { wellFormed } from './checked.ts'
 import { type NamedTokenizer, resolveSpecialTokens, type SpecialTokenOptions, specialTokenEntries } from './special-tokens.ts'
-import { decodeWhole, textStream } from './stream.ts'
+import { bytesWithin, decodeWhole, textStream } from './stream.ts'
 
 const schema = v.strictObject(specialTokenEntries)
 
@@ -33,6 +33,7 @@ export function bytesTokenizer(options: SpecialTokenOptions = {}): NamedTokenize
     specialTokens: special.byName,
     encode: (text) => Array.from(encoder.encode(wellFormed(text))),
     decode: (ids) => decodeWhole(tokens, ids),
+    tokenBytes: (token) => bytesWithin(tokens, token),
     stream: () => textStream(tokens),
     toJSON: (): TokenizerFile => ({ kind: 'bytes', ...special.options }),
   }

@@ -4,7 +4,7 @@ import type { TokenizerFile } from '../base/model.ts'
 import { checkOptions } from '../base/options.ts'
 import { checkedTexts, checkText, nameOfCharacter, quoted, wellFormed } from './checked.ts'
 import { idOf, type NamedTokenizer, resolveSpecialTokens, type SpecialTokenOptions, specialTokenEntries } from './special-tokens.ts'
-import { decodeWhole, textStream } from './stream.ts'
+import { bytesWithin, decodeWhole, textStream } from './stream.ts'
 
 export interface CharactersOptions extends SpecialTokenOptions {
   /**
@@ -43,6 +43,7 @@ export function charactersTokenizer(alphabet: string | readonly string[], option
     specialTokens: special.byName,
     encode: (text) => encodeCharacters(wellFormed(text), ids, unknown),
     decode: (sequence) => decodeWhole(tokens, sequence),
+    tokenBytes: (token) => bytesWithin(tokens, token, unknown),
     stream: () => textStream(tokens),
     toJSON: (): TokenizerFile => ({
       kind: 'characters',

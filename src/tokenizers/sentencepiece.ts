@@ -6,7 +6,7 @@ import { checkText, largestVocabulary, nameOfCharacter, quoted, wellFormed } fro
 import { mergeSymbols } from './merge.ts'
 import type { NamedTokenizer } from './special-tokens.ts'
 import { wordSplitter, wordwise } from './split-words.ts'
-import { decodeWhole, textStream } from './stream.ts'
+import { bytesWithin, decodeWhole, textStream } from './stream.ts'
 import { tokenCutter } from './whole-tokens.ts'
 
 /** A piece of text and its score: of all possible merges the one into the piece of the highest score comes first. */
@@ -78,6 +78,7 @@ export function sentencePieceTokenizer(options: SentencePieceOptions): NamedToke
     specialTokens: vocabulary.specialTokens,
     encode: pieceEncoder(vocabulary, leadingSpace),
     decode: (ids) => decodeWhole(tokens, ids),
+    tokenBytes: (token) => bytesWithin(tokens, token, unknown),
     stream: () => textStream(tokens),
     toJSON: (): TokenizerFile => ({ kind: 'sentencepiece', ...file }),
   }

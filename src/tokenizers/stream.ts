@@ -57,6 +57,12 @@ export function decodeWhole(tokens: TokenBytes, ids: readonly number[]): string 
   return utf8Decoder().decode(concatenate(chunks))
 }
 
+/** What `id` adds behind other text; nothing for control tokens, and for the one that stands for what the vocabulary lacks. */
+export function bytesWithin(tokens: TokenBytes, id: number, unknown?: number): Uint8Array | undefined {
+  checkId(id, tokens.vocabularySize)
+  return id === unknown ? undefined : tokens.bytesOf(id, false)?.slice()
+}
+
 function checkId(id: number, vocabularySize: number): void {
   if (Number.isInteger(id) && id >= 0 && id < vocabularySize) return
   throw new DataError(`${typeof id === 'number' ? id : typeof id} is no token of this vocabulary`, {

@@ -8,7 +8,7 @@ import { readDecoder, type TokenDecoder } from './huggingface/decoder.ts'
 import { type AddedToken, type Model, readAddedTokens, readModel } from './huggingface/model.ts'
 import { type PatternPolicy, readNormalizer, readPreTokenizer, type Step } from './huggingface/steps.ts'
 import type { NamedTokenizer } from './special-tokens.ts'
-import { decodeWhole, type TokenBytes, textStream } from './stream.ts'
+import { bytesWithin, decodeWhole, type TokenBytes, textStream } from './stream.ts'
 
 export interface HuggingFaceOptions {
   /** Ids that end a sequence. Default: the `eos_token` of tokenizer_config.json. */
@@ -83,6 +83,7 @@ export function tokenizerFromHuggingFace(
     specialTokens: new Map(added.filter(({ special }) => special).map(({ content, id }) => [content, id])),
     encode: textEncoder(libraryTokenizer(model, added, steps, config, specialTokensInText)),
     decode: (sequence) => decodeWhole(tokens, sequence),
+    tokenBytes: (token) => bytesWithin(tokens, token, model.unknownToken),
     stream: () => textStream(tokens),
     toJSON: (): TokenizerFile => ({
       kind: 'huggingface',

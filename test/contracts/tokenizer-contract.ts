@@ -73,6 +73,26 @@ export function runTokenizerContract(given: TokenizerCase): void {
       })
     })
 
+    test('tokenBytes are what a token adds behind other text', () => {
+      const word = Array.from({ length: vocabularySize }, (_, id) => id).find((id) => /^[a-z]+$/i.test(tokenizer.decode([id])))!
+      const replacement = Buffer.from('\ufffd')
+      const bytesOf = (id: number) => tokenizer.tokenBytes(id) ?? (tokenizer.decode([id]) === '' ? Buffer.of() : replacement)
+      check(sequences, (ids) => {
+        if (tokenizer.startToken !== undefined && ids.includes(tokenizer.startToken)) return
+        const added = Buffer.concat(ids.map(bytesOf)).toString()
+        expect(tokenizer.decode([word, ...ids])).toBe(tokenizer.decode([word]) + added)
+      })
+      for (const id of tokenizer.specialTokens.values()) expect(tokenizer.tokenBytes(id)).toBeUndefined()
+      for (const id of [-1, vocabularySize, 0.5]) expect(() => tokenizer.tokenBytes(id)).toThrow(DataError)
+    })
+
+    test.skipIf(lossy !== undefined)('the bytes of the tokens of a text are the UTF-8 of the text', () => {
+      check(texts, (text) => {
+        const bytes = Buffer.concat(tokenizer.encode(text).map((id) => tokenizer.tokenBytes(id)!))
+        expect([text, ` ${text}`]).toContain(bytes.toString())
+      })
+    })
+
     test('control tokens give no text, or U+FFFD for the unknown', () => {
       for (const id of tokenizer.specialTokens.values()) expect(['', '\ufffd']).toContain(tokenizer.decode([id]))
       for (const id of [tokenizer.startToken, ...tokenizer.endTokens]) {

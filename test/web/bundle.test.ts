@@ -15,9 +15,10 @@ async function tracesOfNode(entry: string): Promise<string[]> {
   const { modules, external } = await bundleModules(entry)
   expect(modules.length).toBeGreaterThan(0)
   // onnxruntime-web names modules of Node where it knows itself to run in Node. So does arima, whose package.json#browser leaves them out: that is the
-  // nameless one of the empty modules, those that nobody left out have a name after a colon.
+  // nameless one of the empty modules, those that nobody left out have a name after a colon. xgrammar asks for the module `module` where
+  // it finds a process of Node.
   const own = modules.filter(
-    ({ path }) => !/\/node_modules\/onnxruntime-web\/|__vite-browser-external(\?commonjs-proxy)?$/.test(path),
+    ({ path }) => !/\/node_modules\/onnxruntime-web\/|__vite-browser-external(:module|\?commonjs-proxy)?$/.test(path),
   )
   const named = own.filter(
     ({ path, code }) => /browser-external|\.node$/.test(path) || /["'`](node:[a-z]|[^"'`\n]*\.node["'`])/.test(code),

@@ -9,6 +9,7 @@ export const byteTokenizer: TextTokenizer = {
   endTokens: [257],
   encode: (text) => [...Buffer.from(text)],
   decode: (ids) => Buffer.from(ids.filter((id) => id < 256)).toString(),
+  tokenBytes: (id) => (id < 256 ? Uint8Array.of(id) : undefined),
   stream: () => {
     const decoder = new StringDecoder('utf8')
     return { push: (id) => (id < 256 ? decoder.write(Buffer.of(id)) : ''), end: () => decoder.end() }

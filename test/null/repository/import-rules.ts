@@ -69,7 +69,7 @@ const packageHomes: Readonly<Record<string, readonly string[] | 'everywhere'>> =
   arima: ['systems'],
   'ml-matrix': ['metrics', 'systems'],
   'simple-statistics': ['systems'],
-  '@mlc-ai/web-xgrammar': ['grammars'],
+  '@mlc-ai/web-xgrammar': ['platform', 'grammars'],
   fastify: ['serve'],
   'prom-client': ['serve'],
   '@opentelemetry/api': ['serve'],
