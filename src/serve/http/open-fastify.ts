@@ -6,6 +6,7 @@ import {
   fastify,
   LogController,
 } from 'fastify'
+import { OptionError } from '../../base/errors.ts'
 import { ApiError } from '../api-error.ts'
 import type { Connections } from './connections.ts'
 import { answerSocket } from './raw-answer.ts'
@@ -44,15 +45,27 @@ export function openFastify(options: CheckedOptions, tls: TlsFiles | undefined, 
     clientErrorHandler: events.connectionFailed,
     frameworkErrors: (error, request, reply) => events.unroutable(error, request as FastifyRequest, reply as FastifyReply),
   }
-  const node = nodeOptions(options)
-  const app = tls
-    ? (fastify({ ...common, https: { ...node, ...tls } } as FastifyServerOptions) as FastifyInstance)
-    : (fastify({ ...common, http: node } as FastifyServerOptions) as FastifyInstance)
+  const app = tls ? openSecure(common, { ...nodeOptions(options), ...tls }) : openPlain(common, nodeOptions(options))
   const { server } = app
   server.maxConnections = limits.connections + silentlyDropped
   server.on(tls ? 'secureConnection' : 'connection', (socket) => events.connections.accept(socket))
   server.on('connect', (request) => answerSocket(request.socket, new ApiError('this is no proxy', proxying)))
   return app
+}
+
+function openPlain(common: FastifyServerOptions, http: object): FastifyInstance {
+  return fastify({ ...common, http } as FastifyServerOptions) as FastifyInstance
+}
+
+function openSecure(common: FastifyServerOptions, https: object): FastifyInstance {
+  try {
+    return fastify({ ...common, https } as FastifyServerOptions) as FastifyInstance
+  } catch (cause) {
+    throw new OptionError('openServer: the files of TLS hold no certificate and key that belong together', {
+      expected: 'two PEM files',
+      cause,
+    })
+  }
 }
 
 const proxying = { status: 405, type: 'invalid_request_error', code: 'method_not_allowed' } as const

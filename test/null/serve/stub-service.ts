@@ -77,8 +77,12 @@ export function stubService(): StubService {
   return Object.assign(stub, { endpoints: all })
 }
 
-const chat: Answering = async ({ model }, { observer }) => {
+const chat: Answering = async ({ model, stream, seed }, call, stub) => {
+  const { observer } = call
   if (typeof model !== 'string') throw invalid('model', 'expected a name')
+  // Busy at the first try.
+  if (model === 'busy once' && stub.calls.length === 1) throw failures.busy
+  if (stream === true) return { kind: 'events', events: chunksOf(eventsOf({ count: seed, every: 5, size: 1 }, call, stub)) }
   const known = failures[model]
   if (known !== undefined) throw known
   observer.model(model)
@@ -87,6 +91,13 @@ const chat: Answering = async ({ model }, { observer }) => {
   observer.tokens({ prompt: 5, cached: 2, generated: 2 }, 0.5)
   const choices = [{ index: 0, message: { role: 'assistant', content: 'Hello.' }, finish_reason: 'stop' }]
   return { kind: 'json', body: { id: 'one', object: 'chat.completion', created: 0, model, choices } }
+}
+
+async function* chunksOf(events: ReturnType<typeof eventsOf>): AsyncGenerator<ServerEvent, void, undefined> {
+  for await (const { data } of events) {
+    if (data === '[DONE]') yield { data }
+    else yield { data: { id: 'one', object: 'chat.completion.chunk', choices: [{ index: 0, delta: { content: 'x' } }] } }
+  }
 }
 
 const failures: Readonly<Record<string, Error>> = {

@@ -5,7 +5,7 @@ let server: TestServer
 
 beforeEach(async () => {
   server = await openTestServer({
-    limits: { headerBytes: 2_000, headersTime: 200, requestTime: 400, connections: 20, bodyBytes: 10_000 },
+    limits: { headerBytes: 2_000, connections: 20, bodyBytes: 10_000 },
   })
 })
 
@@ -65,6 +65,8 @@ describe('a client that leaves', () => {
 })
 
 describe('a client that is slow', () => {
+  const openImpatient = () => openTestServer({ limits: { headerBytes: 2_000, headersTime: 200, requestTime: 400 } })
+
   test.each([
     ['says nothing', ''],
     ['does not finish its headers', 'POST /v1/echo HTTP/1.1\r\nhost: localhost\r\nx-a: 1'],
@@ -74,13 +76,15 @@ describe('a client that is slow', () => {
       'POST /v1/echo HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n5\r\n{}',
     ],
   ])('%s is answered 408', async (_, text) => {
-    await using raw = await openRaw(server.server.port)
+    await using impatient = await openImpatient()
+    await using raw = await openRaw(impatient.server.port)
     raw.send(text)
     expect(await raw.closed()).toMatch(/^HTTP\/1.1 408 [\s\S]*"code":"request_timeout"/)
   })
 
   test('sends a byte now and then, and is answered all the same', async () => {
-    await using raw = await openRaw(server.server.port)
+    await using impatient = await openImpatient()
+    await using raw = await openRaw(impatient.server.port)
     const timer = setInterval(() => raw.send('x: y\r\n'), 20)
     raw.send('POST /v1/echo HTTP/1.1\r\n')
     try {
@@ -91,7 +95,8 @@ describe('a client that is slow', () => {
   })
 
   test('after a request that was answered', async () => {
-    await using raw = await openRaw(server.server.port)
+    await using impatient = await openImpatient()
+    await using raw = await openRaw(impatient.server.port)
     raw.send(rawRequest('POST', '/v1/echo', '{}'))
     await raw.until(/}/)
     raw.send('POST /v1/echo HTTP/1.1\r\n')
@@ -99,7 +104,8 @@ describe('a client that is slow', () => {
   })
 
   test('reads a stream for longer than a request may take to come', async () => {
-    const response = await server.post('/v1/stream', { count: 6, every: 100 })
+    await using impatient = await openImpatient()
+    const response = await impatient.post('/v1/stream', { count: 6, every: 100 })
     expect(await response.text()).toMatch(/\[DONE\]/)
   })
 })
