@@ -35,6 +35,8 @@ export const limitsSchema = v.strictObject({
   topLogProbs: most(20, 0),
   /** Bytes of a request's body. */
   bodyBytes: most(4 * 2 ** 20),
+  /** Bytes of the bodies of all requests that are being read or answered; a single one always may. */
+  allBodiesBytes: most(256 * 2 ** 20),
   /** Arrays and objects within one another, of a body. */
   bodyDepth: most(64),
   /** Bytes of a request's headers. */

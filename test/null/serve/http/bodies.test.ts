@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { errorOf, openRaw, openTestServer, rawRequest, type TestServer } from './client.ts'
+import { errorOf, eventually, openRaw, openTestServer, rawRequest, type TestServer } from './client.ts'
 
 let server: TestServer
 
@@ -110,6 +110,26 @@ describe('a body that is refused', () => {
     raw.send(rawRequest('POST', '/v1/echo', '{}', ['transfer-encoding: chunked']))
     expect(await raw.closed()).toMatch(/^HTTP\/1.1 400/)
   })
+})
+
+test('all bodies together have a limit, whether they say their length or not', async () => {
+  await using small = await openTestServer({ limits: { bodyBytes: 1_000, allBodiesBytes: 2_500 } })
+  const body = JSON.stringify({ text: 'x'.repeat(900) })
+  const leave = new AbortController()
+  for (let i = 1; i <= 2; i++) {
+    small.post('/v1/hang', body, { signal: leave.signal }).catch(() => undefined)
+    await eventually(() => small.stub.pending.size === i)
+  }
+  const refused = await small.post('/v1/echo', body)
+  expect(refused.headers.get('retry-after')).toBe('1')
+  expect(await errorOf(refused)).toMatchObject({ status: 429, type: 'rate_limit_error', code: 'overloaded' })
+  await using raw = await openRaw(small.server.port)
+  raw.send('POST /v1/echo HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n')
+  expect(await raw.until(/}}/)).toMatch(/^HTTP\/1.1 429/)
+  expect((await small.post('/v1/echo', {})).status).toBe(200)
+  leave.abort()
+  await eventually(() => small.stub.pending.size === 0)
+  expect((await small.post('/v1/echo', body)).status).toBe(200)
 })
 
 describe('requests that fit no route', () => {
