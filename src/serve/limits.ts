@@ -39,6 +39,8 @@ export const limitsSchema = v.strictObject({
   allBodiesBytes: most(256 * 2 ** 20),
   /** Arrays and objects within one another, of a body. */
   bodyDepth: most(64),
+  /** Arrays, objects and members of objects of a body: what takes long to read. */
+  bodyParts: most(50_000),
   /** Bytes of a request's headers. */
   headerBytes: most(16 * 2 ** 10),
   /** Characters of a schema or a grammar. */

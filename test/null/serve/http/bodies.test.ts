@@ -5,7 +5,7 @@ import { errorOf, eventually, openRaw, openTestServer, rawRequest, type TestServ
 let server: TestServer
 
 beforeAll(async () => {
-  server = await openTestServer({ limits: { bodyBytes: 100_000, bodyDepth: 8 } })
+  server = await openTestServer({ limits: { bodyBytes: 100_000, bodyDepth: 8, bodyParts: 1_000 } })
 })
 
 afterAll(() => server[Symbol.asyncDispose]())
@@ -24,6 +24,7 @@ describe('a body that is read', () => {
     ['a number at its border', [1.7976931348623157e308, 5e-324, -0.5, 9007199254740991]],
     ['keys that objects inherit', JSON.parse('{"__proto__": {"a": 1}, "constructor": {"prototype": 1}, "toString": 2}')],
     ['brackets inside of text', { text: '[[[[[[[[[[[[{{{{{{{{{{{{"\\', more: ['\\"[[[[[[[[['] }],
+    ['many numbers and texts', Array.from({ length: 5_000 }, (_, i) => (i % 2 ? i : ':'))],
     ['as deep as allowed', JSON.parse(nested(8))],
   ])('%s', async (_, body) => {
     expect(await echoed(JSON.stringify(body))).toEqual(JSON.parse(JSON.stringify(body)))
@@ -56,6 +57,9 @@ describe('a body that is refused', () => {
     ['nine levels', nested(9), 413, 'body_too_deep'],
     ['as many levels as there is room for', '['.repeat(99_999), 413, 'body_too_deep'],
     ['nested objects', `${'{"a":'.repeat(9)}1${'}'.repeat(9)}`, 413, 'body_too_deep'],
+    ['too many arrays', `[${'[],'.repeat(1_000)}0]`, 413, 'body_too_complex'],
+    ['too many objects', `[${'{},'.repeat(1_000)}0]`, 413, 'body_too_complex'],
+    ['too many members', `{${Array.from({ length: 1_000 }, (_, i) => `"${i}":0`).join()}}`, 413, 'body_too_complex'],
     ['too many bytes', JSON.stringify('x'.repeat(100_000)), 413, 'body_too_large'],
     ['far too many bytes', JSON.stringify('x'.repeat(5_000_000)), 413, 'body_too_large'],
   ])('%s', async (_, body, status, code) => {
