@@ -1,1 +1,2 @@
-export type { Service } from '../serve/service.ts'
+export { createNextx, type NextxOptions, type NextxProvider } from './create-nextx.ts'
+export type { NextxImageOptions, NextxLanguageOptions } from './provider-options.ts'

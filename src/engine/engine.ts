@@ -49,6 +49,9 @@ export function openEngine<State extends StepperState>(stepper: Stepper<State>, 
   return new BatchEngine(stepper, options)
 }
 
+/** Milliseconds. */
+const longestTurn = 4
+
 /** One step feeds these tokens of one request. */
 interface Feed<State extends StepperState> {
   readonly job: Job<State>
@@ -292,7 +295,7 @@ class BatchEngine<State extends StepperState> implements Engine, JobEvents<State
     // What constraints allow next is found out meanwhile; `#took` hears of their failures.
     for (const { job, last } of live) if (last) job.continuation.prepare().catch(() => undefined)
     const outputs = await this.#extend(live).catch((error: unknown) => ({ error }))
-    if (Array.isArray(outputs)) await Promise.all(live.map((feed, i) => this.#took(feed, outputs[i])))
+    if (Array.isArray(outputs)) await this.#takeAll(live, outputs)
     else if (live.length === 1 || this.#stop.signal.aborted) for (const { job } of live) this.#fail(job, outputs.error)
     else {
       this.#counters.retried++
@@ -313,6 +316,19 @@ class BatchEngine<State extends StepperState> implements Engine, JobEvents<State
     }))
     const logits = feeds.some(({ last }) => last) ? 'last' : 'none'
     return this.#stepper.extend(batch, { keep: 'append', logits, signal: this.#stop.signal })
+  }
+
+  /** Choosing of large vocabularies takes a while: others have their turn in between. */
+  async #takeAll(feeds: readonly Feed<State>[], outputs: readonly Outputs[]): Promise<void> {
+    const taking: Promise<void>[] = []
+    let turn = performance.now()
+    for (const [i, feed] of feeds.entries()) {
+      taking.push(this.#took(feed, outputs[i]))
+      if (performance.now() - turn < longestTurn) continue
+      await nextTurn()
+      turn = performance.now()
+    }
+    await Promise.all(taking)
   }
 
   async #took({ job, count, last }: Feed<State>, output: Outputs | undefined): Promise<void> {
