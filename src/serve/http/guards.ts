@@ -28,7 +28,7 @@ function hostName(host: string | undefined): string | undefined {
   return (bracketed ?? plain)?.toLowerCase()
 }
 
-const exposedHeaders = 'x-request-id, retry-after'
+const exposedHeaders = 'x-request-id, retry-after, x-nextx-prefix'
 const headerNames = /^[\w-]+( *, *[\w-]+)*$/
 
 /** Lets pages of the allowed origins read answers. True when that was all that was asked. */
