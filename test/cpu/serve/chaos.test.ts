@@ -27,7 +27,7 @@ function repertoire(): readonly Ask[] {
       { path: '/v1/completions', body: { ...common, prompt: [prompt, 'Ben'], max_tokens: 5, logprobs: 2, top_p: 0.9 } },
       { path: '/v1/chat/completions', body: { ...common, messages, max_tokens: 12, stop: ['.'] } },
       { path: '/v1/chat/completions', body: { ...common, messages, max_tokens: 30, frequency_penalty: 0.5, ...stream } },
-      // { path: '/v1/chat/completions', body: { ...common, messages, max_tokens: 20, regex: '[a-z ]{3,30}' } },
+      { path: '/v1/chat/completions', body: { ...common, messages, max_tokens: 20, regex: '[a-z ]{3,30}' } },
       { path: '/v1/responses', body: { ...common, input: prompt, max_output_tokens: 16, stream: i % 2 === 0 } },
       { path: '/v1/embeddings', body: { model: 'stories', input: [prompt, 'x'] } },
       { path: '/v1/score', body: { model: 'stories', input: prompt, tokens: true } },
