@@ -50,6 +50,23 @@ export function logProbReader(logits: Float32Array): (token: number) => number {
   return (token) => logits[token]! - largest - logSum
 }
 
+/** exp of anything below is 0 in float64. */
+const smallestExponent = -746
+
+/** exp(logit − largest) of every token, and their sum by rising id, in float64. Throws NonFiniteError as `applyRules` does. */
+export function softmaxWeights(logits: Float32Array): { readonly weights: Float64Array; readonly total: number } {
+  const largest = checkLogits(logits)
+  const weights = new Float64Array(logits.length)
+  let total = 0
+  for (let id = 0; id < logits.length; id++) {
+    const exponent = logits[id]! - largest
+    if (exponent < smallestExponent) continue
+    weights[id] = Math.exp(exponent)
+    total += weights[id]!
+  }
+  return { weights, total }
+}
+
 /** The largest logit. Throws NonFiniteError when a logit is NaN or +∞, or when none is finite. */
 export function checkLogits(logits: Float32Array): number {
   const largest = largestLogit(logits, 'the model')

@@ -1,5 +1,5 @@
 import { checkNumber } from './checks.ts'
-import { checkLogits } from './logits.ts'
+import { checkLogits, softmaxWeights } from './logits.ts'
 
 /**
  * The token at which the cumulative softmax of the logits, by rising id, passes `uniform` in [0, 1): with uniform noise, a sample.
@@ -9,17 +9,14 @@ import { checkLogits } from './logits.ts'
  */
 export function sampleToken(logits: Float32Array, uniform: number): number {
   checkNumber('uniform', uniform, (value) => value >= 0 && value < 1, 'a number in [0, 1)')
-  const largest = checkLogits(logits)
-  let total = 0
-  for (let id = 0; id < logits.length; id++) total += Math.exp(logits[id]! - largest)
+  const { weights, total } = softmaxWeights(logits)
   const target = uniform * total
   let cumulative = 0
   let chosen = 0
   // The same sum again, so `target` is passed at the latest by the last token of weight above 0.
-  for (let id = 0; id < logits.length && cumulative <= target; id++) {
-    const weight = Math.exp(logits[id]! - largest)
-    cumulative += weight
-    if (weight > 0) chosen = id
+  for (let id = 0; id < weights.length && cumulative <= target; id++) {
+    cumulative += weights[id]!
+    if (weights[id]! > 0) chosen = id
   }
   return chosen
 }

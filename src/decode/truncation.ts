@@ -1,5 +1,5 @@
 import { checkInteger, checkNumber } from './checks.ts'
-import { checkLogits, type LogitsRule, logSoftmax } from './logits.ts'
+import { checkLogits, type LogitsRule, logSoftmax, softmaxWeights } from './logits.ts'
 import { keepOnly, leadingIds } from './selection.ts'
 
 /**
@@ -11,7 +11,9 @@ export function temperature(t: number): LogitsRule {
   return function temperatureRule(logits) {
     if (t === 1) return logits
     const largest = checkLogits(logits)
-    return logits.map((logit) => (logit - largest) / t)
+    const scaled = new Float32Array(logits.length)
+    for (let id = 0; id < logits.length; id++) scaled[id] = (logits[id]! - largest) / t
+    return scaled
   }
 }
 
@@ -31,14 +33,8 @@ export function topK(count: number): LogitsRule {
 export function topP(mass: number): LogitsRule {
   checkNumber('topP', mass, (value) => value >= 0 && value <= 1, 'a number in [0, 1]')
   return function topPRule(logits) {
-    const largest = checkLogits(logits)
+    const { weights, total } = softmaxWeights(logits)
     if (mass === 1) return logits
-    const weights = new Float64Array(logits.length)
-    let total = 0
-    for (let id = 0; id < logits.length; id++) {
-      weights[id] = Math.exp(logits[id]! - largest)
-      total += weights[id]!
-    }
     return keepOnly(logits, leadingIds(logits, Math.max(mass * total, Number.MIN_VALUE), weights))
   }
 }

@@ -1,9 +1,10 @@
-import { BusyError, DeadlineError, DisposedError, LimitError, RuntimeError } from '../base/errors.ts'
+import { DeadlineError, LimitError, RuntimeError } from '../base/errors.ts'
 import { type FinishReason, type GeneratedToken, openContinuation } from '../decode/continuation.ts'
 import type { Outputs, Stepper, StepperState } from '../decode/stepper.ts'
 import type { TokenSource } from '../decode/token-source.ts'
 import { nextTurn } from '../platform/next-turn.ts'
 import { AbortWatch } from './abort-watch.ts'
+import { disposed, refused } from './engine-errors.ts'
 import {
   checkEngineOptions,
   checkServiceOptions,
@@ -14,7 +15,7 @@ import {
 import { type EngineStats, newCounters } from './engine-stats.ts'
 import { Job, type JobEvents } from './job.ts'
 import { PrefixCache } from './prefix-cache.ts'
-import { type Refusal, Scheduler, type SchedulerLimits } from './scheduler.ts'
+import { Scheduler, type SchedulerLimits } from './scheduler.ts'
 import type { GenerationStream } from './token-stream.ts'
 
 /** Runs many requests on one stepper, a token of each at every step. */
@@ -48,6 +49,9 @@ export interface Engine extends TokenSource<EngineGenerateOptions>, AsyncDisposa
 export function openEngine<State extends StepperState>(stepper: Stepper<State>, options: EngineOptions<State> = {}): Engine {
   return new BatchEngine(stepper, options)
 }
+
+/** Milliseconds. */
+const longestTurn = 4
 
 /** One step feeds these tokens of one request. */
 interface Feed<State extends StepperState> {
@@ -292,7 +296,7 @@ class BatchEngine<State extends StepperState> implements Engine, JobEvents<State
     // What constraints allow next is found out meanwhile; `#took` hears of their failures.
     for (const { job, last } of live) if (last) job.continuation.prepare().catch(() => undefined)
     const outputs = await this.#extend(live).catch((error: unknown) => ({ error }))
-    if (Array.isArray(outputs)) await Promise.all(live.map((feed, i) => this.#took(feed, outputs[i])))
+    if (Array.isArray(outputs)) await this.#takeAll(live, outputs)
     else if (live.length === 1 || this.#stop.signal.aborted) for (const { job } of live) this.#fail(job, outputs.error)
     else {
       this.#counters.retried++
@@ -313,6 +317,19 @@ class BatchEngine<State extends StepperState> implements Engine, JobEvents<State
     }))
     const logits = feeds.some(({ last }) => last) ? 'last' : 'none'
     return this.#stepper.extend(batch, { keep: 'append', logits, signal: this.#stop.signal })
+  }
+
+  /** Choosing of large vocabularies takes a while: others have their turn in between. */
+  async #takeAll(feeds: readonly Feed<State>[], outputs: readonly Outputs[]): Promise<void> {
+    const taking: Promise<void>[] = []
+    let turn = performance.now()
+    for (const [i, feed] of feeds.entries()) {
+      taking.push(this.#took(feed, outputs[i]))
+      if (performance.now() - turn < longestTurn) continue
+      await nextTurn()
+      turn = performance.now()
+    }
+    await Promise.all(taking)
   }
 
   async #took({ job, count, last }: Feed<State>, output: Outputs | undefined): Promise<void> {
@@ -383,14 +400,4 @@ class BatchEngine<State extends StepperState> implements Engine, JobEvents<State
     if (this.#jobs.size === 0 && !this.#looping) return
     await new Promise<void>((resolve) => this.#idle.push(resolve))
   }
-}
-
-function disposed(): DisposedError {
-  return new DisposedError('the engine takes no more requests', { expected: 'requests before drain() and disposal' })
-}
-
-function refused(refusal: Refusal, { maxRows, queue }: SchedulerLimits): BusyError | LimitError {
-  if (refusal === 'too-long') return new LimitError('the request needs more positions than there are')
-  const full = refusal === 'queue-full' ? `${maxRows + queue.requests} requests` : `${queue.tokens} waiting tokens`
-  return new BusyError(`the engine has its ${full}`, { fix: 'try again later' })
 }

@@ -4,7 +4,7 @@ import { engineOptionsOf, seedOf, stopsOf, stopTokensOf } from '../sampling-fiel
 import type { Answer, Call, Endpoint, ServerEvent } from '../service.ts'
 import { checkPrompt } from '../text/conversation.ts'
 import { type Answering, type Ask, type AskContext, startAnswers } from '../text/generation.ts'
-import { formOf } from '../text/output-form.ts'
+import { constraintFor, formOf } from '../text/output-form.ts'
 import type { TextHost } from '../text/text-host.ts'
 import { tokenText } from '../text/token-texts.ts'
 import { type CompletionBody, checkCompletion, completionSchema, promptsOf } from './completion-request.ts'
@@ -27,7 +27,7 @@ export function completions(context: EndpointContext): Endpoint {
         const { host } = lease
         const prompts = promptsOf(body, host)
         for (const prompt of prompts) checkPrompt('prompt', prompt.length, context.limits)
-        const constraint = form && (await host.constraintOf(form, call.signal))
+        const constraint = await constraintFor(host, form, call.signal)
         const asking = askContext(context, host, call, body.user)
         const asks = prompts.map((prompt) => ({ ...askOf(body, asking), prompt, constraint }))
         const shared = { body, host, asks, id: `cmpl-${call.id}`, created: unixTime(), signal: call.signal }

@@ -11,21 +11,22 @@ export interface EndpointContext {
   readonly limits: ServeLimits
 }
 
-interface Kinds {
-  readonly text: TextHost
-}
-
 /** A loaded language model. Rejects with ApiError where the model is of another kind, before it is loaded. */
 export function useText(context: EndpointContext, name: string, call: Call): Promise<Lease & { readonly host: TextHost }> {
-  return useKind(context, name, 'text', call) as Promise<Lease & { readonly host: Kinds['text'] }>
+  return useKind(context, name, 'text', call) as Promise<Lease & { readonly host: TextHost }>
 }
 
-export async function useKind({ pool }: EndpointContext, name: string, kind: Host['kind'], call: Call): Promise<Lease> {
+/** Throws ApiError where the model is of another kind, or there is none. */
+export function checkKind({ pool }: EndpointContext, name: string, kind: Host['kind']): void {
   const found = pool.kindOf(name)
-  if (found !== kind) {
-    const message = `the model '${name}' is of ${found}, and this path wants one of ${kind}`
-    throw new ApiError(message, { status: 422, type: 'invalid_request_error', code: 'wrong_model_kind', param: 'model' })
-  }
+  if (found === kind) return
+  const message = `the model '${name}' is of ${found}, and this path wants one of ${kind}`
+  throw new ApiError(message, { status: 422, type: 'invalid_request_error', code: 'wrong_model_kind', param: 'model' })
+}
+
+export async function useKind(context: EndpointContext, name: string, kind: Host['kind'], call: Call): Promise<Lease> {
+  const { pool } = context
+  checkKind(context, name, kind)
   call.observer.model(name)
   return pool.use(name, call.signal)
 }

@@ -7,7 +7,7 @@ import type { ServeLimits } from '../limits.ts'
 import { readBody } from '../read-body.ts'
 import type { SeriesHost } from '../series-host.ts'
 import type { Endpoint } from '../service.ts'
-import { type EndpointContext, useKind } from './context.ts'
+import { checkKind, type EndpointContext, useKind } from './context.ts'
 import { duringLease } from './deliver.ts'
 
 const values = v.array(v.pipe(v.number(), v.finite()))
@@ -52,6 +52,7 @@ export function forecasts(context: EndpointContext): Endpoint {
     path: '/v1/forecasts',
     async answer({ body: given }, call) {
       const body = readBody(schema, given)
+      checkKind(context, body.model, 'series')
       checkSize(body, context.limits)
       const { frame } = await readHistory(body)
       const lease = await useKind(context, body.model, 'series', call)

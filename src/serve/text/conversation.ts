@@ -7,6 +7,7 @@ import type { TokenCounts } from '../observer.ts'
 import { engineOptionsOf, type SamplingFields, seedOf, stopsOf, stopTokensOf } from '../sampling-fields.ts'
 import { type CallReader, plainReader, taggedReader, wholeCallReader } from './call-reader.ts'
 import { type Answering, type AskContext, type Piece, startAnswers } from './generation.ts'
+import { constraintFor } from './output-form.ts'
 import { chatOf } from './text-host.ts'
 import { callGrammar, callTags, checkTools, type Tool, type ToolCall, type ToolChoice, toolsMessage } from './tools.ts'
 
@@ -47,7 +48,7 @@ export async function startReplies(conversation: Conversation, name: string, con
   const chat = chatOf(host, name)
   const prompt = chat.encode(...promptOf(conversation, chat.writesTools))
   checkPrompt('messages', prompt.length, limits)
-  const constraint = form && (await host.constraintOf(form, signal))
+  const constraint = await constraintFor(host, form, signal, toolChoice === 'none' ? undefined : 'tools')
   const { maxTokens = limits.answerTokens, topLogProbs } = conversation
   const ask = {
     prompt,

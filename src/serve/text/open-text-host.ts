@@ -1,6 +1,6 @@
-import { OptionError } from '../../base/errors.ts'
-import { score } from '../../decode/index.ts'
+import { type Constraint, score } from '../../decode/index.ts'
 import { embed, openEngine } from '../../engine/index.ts'
+import { type GrammarCompiler, type GrammarSpec, openGrammarCompiler } from '../../grammars/index.ts'
 import type { Device } from '../../platform/index.ts'
 import { type ChatFormat, loadModel, readChatFormat, type TextModel } from '../../systems/index.ts'
 import { type ChatTokenizer, chatTemplate, encodeChat } from '../../tokenizers/index.ts'
@@ -43,15 +43,14 @@ export function textHost(model: TextModel, format: ChatFormat | undefined, optio
   const { runningRows: maxRows, queuedRequests: maxWaiting, queuedTokens: maxWaitingTokens } = limits
   const cache = prefixCacheBytes > 0 ? { prefixCache: { bytes: prefixCacheBytes } } : {}
   const engine = openEngine(stepper, { maxRows, maxWaiting, maxWaitingTokens, ...cache })
+  const grammars = new LazyGrammars(() => openGrammars(model, limits))
   const turns = new Turns(limits.queuedRequests)
   return {
     kind: 'text',
     engine,
     tokenizer,
     chat: format && chatEncoder(tokenizer, format),
-    constraintOf: async () => {
-      throw new OptionError('forms of outputs are not served yet')
-    },
+    constraintOf: (spec, signal) => grammars.compile(spec, signal),
     embed: (sequences, signal) => turns.run(() => embed(stepper, sequences, { signal }), signal),
     score: (tokens, given) => turns.run(() => score(stepper, tokens, given), given.signal),
     stateBytes: () => stepper.memory().cacheBytes,
@@ -59,8 +58,33 @@ export function textHost(model: TextModel, format: ChatFormat | undefined, optio
     check: () => engine.check(),
     async [Symbol.asyncDispose]() {
       await engine[Symbol.asyncDispose]()
+      await grammars[Symbol.asyncDispose]()
       await model[Symbol.asyncDispose]()
     },
+  }
+}
+
+function openGrammars({ tokenizer, stepper }: TextModel, limits: ServeLimits): Promise<GrammarCompiler> {
+  const { schemaCharacters, schemaDepth, grammarTime } = limits
+  return openGrammarCompiler({ tokenizer, vocabularySize: stepper.vocabularySize, schemaCharacters, schemaDepth, grammarTime })
+}
+
+/** A compiler that is opened when something is to be compiled. */
+class LazyGrammars implements AsyncDisposable {
+  readonly #open: () => Promise<GrammarCompiler>
+  #compiler: Promise<GrammarCompiler> | undefined
+
+  constructor(open: () => Promise<GrammarCompiler>) {
+    this.#open = open
+  }
+
+  async compile(spec: GrammarSpec, signal: AbortSignal): Promise<Constraint> {
+    this.#compiler ??= this.#open()
+    return (await this.#compiler).compile(spec, { signal })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await (await this.#compiler)?.[Symbol.asyncDispose]()
   }
 }
 

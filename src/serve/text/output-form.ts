@@ -1,7 +1,10 @@
 import * as v from 'valibot'
+import { LimitError, OptionError } from '../../base/errors.ts'
+import type { Constraint } from '../../decode/index.ts'
 import type { GrammarSpec } from '../../grammars/index.ts'
-import { invalid } from '../api-error.ts'
+import { invalid, tooLarge } from '../api-error.ts'
 import type { SamplingFields } from '../sampling-fields.ts'
+import type { TextHost } from './text-host.ts'
 
 const schemaName = v.pipe(v.string(), v.regex(/^[\w-]{1,64}$/, 'expected 1 to 64 letters, digits, _ and -'))
 
@@ -51,4 +54,32 @@ export function formOf(
 function formOfFormat(format: ResponseFormat): GrammarSpec | undefined {
   if (format.type === 'text') return undefined
   return format.type === 'json_object' ? { kind: 'json' } : { kind: 'json-schema', schema: format.json_schema.schema }
+}
+
+/** The fields that say a form. */
+const params: Readonly<Record<GrammarSpec['kind'], string>> = {
+  json: 'response_format',
+  'json-schema': 'response_format',
+  regex: 'regex',
+  ebnf: 'grammar',
+  choice: 'choices',
+  tagged: 'tools',
+}
+
+/** What a form allows. Rejects with ApiError, which names the field, where the form is malformed or not supported. */
+export async function constraintFor(
+  host: Pick<TextHost, 'constraintOf'>,
+  form: GrammarSpec | undefined,
+  signal: AbortSignal,
+  param?: string,
+): Promise<Constraint | undefined> {
+  if (form === undefined) return undefined
+  try {
+    return await host.constraintOf(form, signal)
+  } catch (error) {
+    const field = param ?? params[form.kind]
+    if (error instanceof OptionError) throw invalid(field, error.message)
+    if (error instanceof LimitError) throw tooLarge(field, error.message)
+    throw error
+  }
 }

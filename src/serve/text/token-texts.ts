@@ -6,10 +6,10 @@ export interface TokenText {
   readonly bytes: readonly number[]
 }
 
-const encoder = new TextEncoder()
+const decoder = new TextDecoder()
 
-/** The text of a token within a text; of a piece of a character, what its bytes alone decode to. */
+/** The text of a token as it stands within a text, and its bytes, of which a text may be a piece of a character; control tokens have none. */
 export function tokenText(tokenizer: TextTokenizer, id: number): TokenText {
-  const token = tokenizer.decode([id])
-  return { token, bytes: [...encoder.encode(token)] }
+  const bytes = tokenizer.tokenBytes(id) ?? new Uint8Array()
+  return { token: decoder.decode(bytes), bytes: [...bytes] }
 }
