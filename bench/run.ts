@@ -34,6 +34,7 @@ const benches: Readonly<Record<string, () => Promise<{ readonly bench: Bench }>>
   'series-spacetime': () => import('./series-spacetime.ts'),
   'series-speed': () => import('./series-speed.ts'),
   serve: () => import('./serve.ts'),
+  'serve-soak': () => import('./serve-soak.ts'),
   soak: () => import('./soak.ts'),
   text: () => import('./text.ts'),
   train: () => import('./train.ts'),

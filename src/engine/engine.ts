@@ -1,9 +1,10 @@
-import { BusyError, DeadlineError, DisposedError, LimitError, RuntimeError } from '../base/errors.ts'
+import { DeadlineError, LimitError, RuntimeError } from '../base/errors.ts'
 import { type FinishReason, type GeneratedToken, openContinuation } from '../decode/continuation.ts'
 import type { Outputs, Stepper, StepperState } from '../decode/stepper.ts'
 import type { TokenSource } from '../decode/token-source.ts'
 import { nextTurn } from '../platform/next-turn.ts'
 import { AbortWatch } from './abort-watch.ts'
+import { disposed, refused } from './engine-errors.ts'
 import {
   checkEngineOptions,
   checkServiceOptions,
@@ -14,7 +15,7 @@ import {
 import { type EngineStats, newCounters } from './engine-stats.ts'
 import { Job, type JobEvents } from './job.ts'
 import { PrefixCache } from './prefix-cache.ts'
-import { type Refusal, Scheduler, type SchedulerLimits } from './scheduler.ts'
+import { Scheduler, type SchedulerLimits } from './scheduler.ts'
 import type { GenerationStream } from './token-stream.ts'
 
 /** Runs many requests on one stepper, a token of each at every step. */
@@ -399,14 +400,4 @@ class BatchEngine<State extends StepperState> implements Engine, JobEvents<State
     if (this.#jobs.size === 0 && !this.#looping) return
     await new Promise<void>((resolve) => this.#idle.push(resolve))
   }
-}
-
-function disposed(): DisposedError {
-  return new DisposedError('the engine takes no more requests', { expected: 'requests before drain() and disposal' })
-}
-
-function refused(refusal: Refusal, { maxRows, queue }: SchedulerLimits): BusyError | LimitError {
-  if (refusal === 'too-long') return new LimitError('the request needs more positions than there are')
-  const full = refusal === 'queue-full' ? `${maxRows + queue.requests} requests` : `${queue.tokens} waiting tokens`
-  return new BusyError(`the engine has its ${full}`, { fix: 'try again later' })
 }

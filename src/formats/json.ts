@@ -96,16 +96,22 @@ function checkStructure(text: string, what: string, limits: Limits, refuseDuplic
   }
 }
 
-/** Whether arrays and objects lie within one another more than `depth` times. Of text that is no JSON, any verdict will do. */
-export function isDeeperThan(text: string, depth: number): boolean {
-  let open = 0
+/**
+ * Which of two bounds a text breaks, found without building anything: how deep arrays and objects lie within one another, or how many of
+ * them and of the members of objects there are. Of text that is no JSON, any verdict will do.
+ */
+export function jsonExceeds(text: string, { depth, parts }: { depth: number; parts: number }): 'depth' | 'parts' | undefined {
+  let [open, seen] = [0, 0]
   for (let index = 0; index < text.length; index++) {
     const code = text.charCodeAt(index)
     if (code === quote) index = endOfString(text, index)
     else if (code === closeBrace || code === closeBracket) open--
-    else if ((code === openBrace || code === openBracket) && ++open > depth) return true
+    else if (code === openBrace || code === openBracket || code === colon) {
+      if (code !== colon && ++open > depth) return 'depth'
+      if (++seen > parts) return 'parts'
+    }
   }
-  return false
+  return undefined
 }
 
 /** Index of the quote that closes the string opened at `start`; the text's length when none does. */

@@ -35,8 +35,12 @@ export const limitsSchema = v.strictObject({
   topLogProbs: most(20, 0),
   /** Bytes of a request's body. */
   bodyBytes: most(4 * 2 ** 20),
+  /** Bytes of the bodies of all requests that are being read or answered; a single one always may. */
+  allBodiesBytes: most(256 * 2 ** 20),
   /** Arrays and objects within one another, of a body. */
   bodyDepth: most(64),
+  /** Arrays, objects and members of objects of a body: what takes long to read. */
+  bodyParts: most(50_000),
   /** Bytes of a request's headers. */
   headerBytes: most(16 * 2 ** 10),
   /** Characters of a schema or a grammar. */

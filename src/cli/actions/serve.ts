@@ -1,8 +1,9 @@
+import process from 'node:process'
 import { newKey, observers, openServer, openService, type Server, type Service } from '../../serve/index.ts'
 import { openTraces, type Traces } from '../../serve/observe/open-traces.ts'
 import { Exit, interruptible } from '../exit.ts'
 import type { ServeFlags } from '../serve.ts'
-import { note, writeLines } from '../terminal.ts'
+import { note, noteError, writeLines } from '../terminal.ts'
 import { readServeSettings, type ServeSettings } from './serve-settings.ts'
 
 /** `nextx serve`. */
@@ -12,6 +13,8 @@ export async function serveAction(models: readonly string[], flags: ServeFlags):
     return
   }
   const settings = await readServeSettings(models, flags)
+  // One request's loose end is not the end of all others.
+  process.on('unhandledRejection', (reason) => noteError(`a failure that nobody waited for: ${stackOf(reason)}`))
   const ending = { drained: false }
   try {
     await interruptible((signal) => serveUntil(signal, settings, ending))
@@ -19,6 +22,10 @@ export async function serveAction(models: readonly string[], flags: ServeFlags):
     // Asked to end, and ended as it should.
     if (!(error instanceof Exit && ending.drained)) throw error
   }
+}
+
+function stackOf(reason: unknown): string {
+  return reason instanceof Error ? (reason.stack ?? reason.message) : String(reason)
 }
 
 function printNewKey(name: string): void {

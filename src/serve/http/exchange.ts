@@ -31,6 +31,8 @@ export class Exchange {
   readonly #controller = new AbortController()
   readonly #guard: ReturnType<typeof setTimeout>
   readonly #ended: () => void
+  /** Bytes of its body, which are held until it ends. */
+  held = 0
   #verdict: Verdict = { outcome: 'finished', status: 200 }
   #open = true
 
@@ -42,6 +44,8 @@ export class Exchange {
     this.#caller = who.caller
     this.#ended = ended
     this.#guard = setTimeout(() => this.#giveUp(), patience)
+    // Writing to a client that has gone is no reason to end the process.
+    raw.on('error', () => undefined)
     raw.once('close', () => (raw.writableFinished ? this.#end(this.#verdict) : this.leave()))
   }
 

@@ -28,7 +28,7 @@ function hostName(host: string | undefined): string | undefined {
   return (bracketed ?? plain)?.toLowerCase()
 }
 
-const exposedHeaders = 'x-request-id, retry-after'
+const exposedHeaders = 'x-request-id, retry-after, x-nextx-prefix'
 const headerNames = /^[\w-]+( *, *[\w-]+)*$/
 
 /** Lets pages of the allowed origins read answers. True when that was all that was asked. */
@@ -70,6 +70,17 @@ export function hasBody({ headers }: FastifyRequest): boolean {
 
 export function bodyTooLarge({ bodyBytes }: ServeLimits): ApiError {
   return tooLarge(undefined, `the body is longer than ${bodyBytes} bytes`, 'body_too_large')
+}
+
+/** What a body will take at most. */
+export function bodySize({ headers }: FastifyRequest, { bodyBytes }: ServeLimits): number {
+  return headers['transfer-encoding'] === undefined ? Number(headers['content-length'] ?? 0) : bodyBytes
+}
+
+/** Clients may ask whether to send the body at all; they are told to once they are admitted. */
+export function checkExpectation({ headers: { expect } }: FastifyRequest): void {
+  if (expect === undefined || expect.toLowerCase() === '100-continue') return
+  throw refused(417, 'unknown_expectation', 'no expectation but 100-continue is met')
 }
 
 function isJson(contentType: string | undefined): boolean {

@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { BusyError } from '../../base/errors.ts'
 import { unlessAborted } from '../../base/unless-aborted.ts'
 import { ApiError, unavailable } from '../api-error.ts'
 import type { Logger } from '../observe/log.ts'
@@ -7,7 +8,7 @@ import { prefixKey } from '../prefix-key.ts'
 import type { Endpoint, PathParameters } from '../service.ts'
 import { Connections, pipelineDepth } from './connections.ts'
 import { Exchange, verdictOf } from './exchange.ts'
-import { checkBodyHeaders, checkHost, checkOrigin, crossOrigin, hasBody } from './guards.ts'
+import { bodySize, checkBodyHeaders, checkExpectation, checkHost, checkOrigin, crossOrigin, hasBody } from './guards.ts'
 import { bodyWithId, httpErrorOf } from './http-errors.ts'
 import { Keyring } from './keys.ts'
 import { openFastify, type TlsFiles } from './open-fastify.ts'
@@ -15,7 +16,7 @@ import { sendJson } from './operations.ts'
 import { parseBody } from './parse-body.ts'
 import { answerSocket, answerUnread, connectionError } from './raw-answer.ts'
 import { noRoute, type Route } from './routes.ts'
-import { leave, sendEvents, streamHeaders } from './send-events.ts'
+import { answerInTime, leave, sendEvents, streamHeaders, wantsEvents } from './send-events.ts'
 import type { CheckedOptions } from './server-options.ts'
 
 /** What the HTTP side of a server needs to know. */
@@ -69,7 +70,9 @@ export class HttpApp {
   #register(): void {
     const app = this.fastify
     app.removeAllContentTypeParsers()
-    app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_, bytes, done) => {
+    app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, bytes, done) => {
+      const exchange = this.#exchanges.get(request)
+      if (exchange) exchange.held = bytes.length
       try {
         done(null, parseBody(bytes as Uint8Array, this.#options.limits))
       } catch (error) {
@@ -106,13 +109,14 @@ export class HttpApp {
       return false
     }
     checkHost(request)
+    checkExpectation(request)
     if (this.#isPublic(request)) {
       checkBodyHeaders(request, this.#options.limits)
       return true
     }
     const { hosts, cors, limits } = this.#options
     const caller = this.#keys.nameOf(request.headers.authorization)
-    this.#begin(request, reply, caller)
+    const exchange = this.#begin(request, reply, caller)
     if (this.#keys.size === 0 && !this.#options.withoutKeys) checkOrigin(request, hosts, cors.origins)
     if (crossOrigin(request, reply, cors.origins)) {
       reply.code(204).send()
@@ -125,7 +129,17 @@ export class HttpApp {
     if (request.is404) throw noRoute(this.routes, request, reply)
     if (this.draining) throw unavailable('the server is stopping', 'draining')
     checkBodyHeaders(request, limits)
+    this.#hold(exchange, bodySize(request, limits))
+    if (request.headers.expect !== undefined) reply.raw.writeContinue()
     return true
+  }
+
+  /** Bodies are in memory from their first byte until their request ends. */
+  #hold(exchange: Exchange, bytes: number): void {
+    const held = this.pending.reduce((total, one) => total + one.held, 0)
+    if (held > 0 && held + bytes > this.#options.limits.allBodiesBytes)
+      throw new BusyError('the server holds all the bodies that it takes')
+    exchange.held = bytes
   }
 
   #isPublic({ is404, method, routeOptions: { url } }: FastifyRequest): boolean {
@@ -135,7 +149,7 @@ export class HttpApp {
     })
   }
 
-  #begin(request: FastifyRequest, reply: FastifyReply, caller = ''): void {
+  #begin(request: FastifyRequest, reply: FastifyReply, caller = ''): Exchange {
     const { raw } = request
     const path = request.is404 ? '(unknown)' : (request.routeOptions.url ?? '(unknown)')
     const [traceparent, tracestate] = [raw.headers.traceparent, raw.headers.tracestate].map((value) => cleanTrace(value))
@@ -154,12 +168,15 @@ export class HttpApp {
     })
     siblings?.add(exchange)
     this.#exchanges.set(request, exchange)
+    return exchange
   }
 
   /** Answers a request of an endpoint. */
   async serve(endpoint: Endpoint, request: FastifyRequest, reply: FastifyReply, exchange: Exchange): Promise<unknown> {
     const answering = endpoint.answer({ body: request.body, parameters: request.params as PathParameters }, exchange.call)
-    const answer = await unlessAborted(answering, exchange.signal).catch((error: unknown) => {
+    const { silence } = this.#options.limits
+    const timely = wantsEvents(request.body) ? answerInTime(answering, silence) : answering
+    const answer = await unlessAborted(timely, exchange.signal).catch((error: unknown) => {
       // What comes too late is left.
       answering.then(
         (late) => (late.kind === 'events' ? leave(late.events) : undefined),
@@ -174,7 +191,7 @@ export class HttpApp {
     reply.hijack()
     reply.raw.writeHead(200, { ...(reply.getHeaders() as Record<string, string>), ...streamHeaders })
     const failed = (error: unknown) => this.#note(httpErrorOf(error, this.#options.limits), exchange.id)
-    await sendEvents(reply.raw, answer.events, { exchange, silence: this.#options.limits.silence, failed })
+    await sendEvents(reply.raw, answer.events, { exchange, silence, failed })
     return reply
   }
 

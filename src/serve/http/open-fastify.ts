@@ -49,6 +49,8 @@ export function openFastify(options: CheckedOptions, tls: TlsFiles | undefined, 
   const { server } = app
   server.maxConnections = limits.connections + silentlyDropped
   server.on(tls ? 'secureConnection' : 'connection', (socket) => events.connections.accept(socket))
+  // Whether the body is wanted is said after looking at the headers.
+  for (const name of ['checkContinue', 'checkExpectation']) server.on(name, (request, response) => app.routing(request, response))
   server.on('connect', (request) => answerSocket(request.socket, new ApiError('this is no proxy', proxying)))
   return app
 }

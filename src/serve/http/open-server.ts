@@ -4,7 +4,7 @@ import { unavailable } from '../api-error.ts'
 import type { ServeLimits } from '../limits.ts'
 import { logObserver } from '../observe/log.ts'
 import { metricsObserver } from '../observe/metrics.ts'
-import { observers } from '../observe/observers.ts'
+import { harmless, observers } from '../observe/observers.ts'
 import type { Service } from '../service.ts'
 import { lastWords } from './exchange.ts'
 import { HttpApp } from './http-app.ts'
@@ -52,7 +52,8 @@ export function appOf(service: Service, checked: CheckedOptions, tls: TlsFiles |
     options: checked,
     tls,
     observer: ({ log }) => {
-      const given = checked.observer === undefined ? [] : [checked.observer]
+      const failed = (error: unknown) => log.error({ err: error }, 'an observer failed')
+      const given = checked.observer === undefined ? [] : [harmless(checked.observer, failed)]
       return observers(metrics, ...(checked.log === 'silent' ? [] : [logObserver(log)]), ...given)
     },
     routes: (http) => [
@@ -124,7 +125,10 @@ class HttpServer implements Server {
 
   async #drain(patience: number): Promise<void> {
     this.#app.draining = true
-    await within(patience, Promise.all([this.#service.drain(), this.#app.untilIdle()]))
+    const drained = this.#service
+      .drain()
+      .catch((error: unknown) => this.#app.log.error({ err: error }, 'the service did not drain'))
+    await within(patience, Promise.all([drained, this.#app.untilIdle()]))
     await this.#stop()
   }
 

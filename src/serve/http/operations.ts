@@ -16,7 +16,7 @@ export function operationRoutes({ service, metrics, draining, unsound }: Operati
   let known = ''
   const stateOf = (): 'draining' | 'unsound' | 'loading' | 'ready' => {
     if (draining()) return 'draining'
-    const problems = service.check()
+    const problems = problemsOf(service)
     if (problems.join() !== known) unsound(problems)
     known = problems.join()
     if (problems.length > 0) return 'unsound'
@@ -41,6 +41,14 @@ export function operationRoutes({ service, metrics, draining, unsound }: Operati
       handle: async (_, reply) => reply.type(metrics.contentType).send(await metrics.text()),
     },
   ]
+}
+
+function problemsOf(service: Service): readonly string[] {
+  try {
+    return service.check()
+  } catch (error) {
+    return [`the check itself: ${String(error)}`]
+  }
 }
 
 export function sendJson(reply: FastifyReply, body: object): FastifyReply {

@@ -1,18 +1,20 @@
 import { FormatError } from '../../base/errors.ts'
-import { isDeeperThan, parseJson } from '../../formats/json.ts'
+import { jsonExceeds, parseJson } from '../../formats/json.ts'
 import { ApiError, tooLarge } from '../api-error.ts'
 import type { ServeLimits } from '../limits.ts'
 
 /**
  * The JSON of a body. Objects have no prototype, so that `__proto__` is a key like any other.
- * @throws ApiError 400 on what is not UTF-8 or not JSON, repeats a key, or holds a number that is none; 413 when nested too deep.
+ * @throws ApiError 400 on what is not UTF-8 or not JSON, repeats a key, or holds a number that is none; 413 when nested too deep or of too many parts.
  */
-export function parseBody(bytes: Uint8Array, { bodyDepth, bodyBytes }: ServeLimits): unknown {
+export function parseBody(bytes: Uint8Array, { bodyDepth, bodyParts, bodyBytes }: ServeLimits): unknown {
   try {
     const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
-    if (isDeeperThan(text, bodyDepth)) {
+    const broken = jsonExceeds(text, { depth: bodyDepth, parts: bodyParts })
+    if (broken === 'depth')
       throw tooLarge(undefined, `the body is nested deeper than ${bodyDepth} arrays and objects`, 'body_too_deep')
-    }
+    if (broken === 'parts')
+      throw tooLarge(undefined, `the body has more than ${bodyParts} arrays, objects and members`, 'body_too_complex')
     const body = parseJson(text, { what: 'the body', maxBytes: bodyBytes, maxDepth: bodyDepth, refuseDuplicates: true })
     if (mayOverflow.test(text) && hasInfinity(body)) throw malformed('the body has a number that is too large')
     return body

@@ -18,3 +18,31 @@ function together(all: readonly RequestObserver[]): RequestObserver {
     end: (outcome, code, status) => all.forEach((one) => void one.end(outcome, code, status)),
   }
 }
+
+/** The observer, whose own errors harm no request: they go to `failed`. */
+export function harmless(observer: ServiceObserver, failed: (error: unknown) => void): ServiceObserver {
+  const tried = <Given extends unknown[]>(tell: (...given: Given) => void) => {
+    return (...given: Given) => {
+      try {
+        tell(...given)
+      } catch (error) {
+        failed(error)
+      }
+    }
+  }
+  return {
+    begin(request) {
+      let one: RequestObserver | undefined
+      tried(() => {
+        one = observer.begin(request)
+      })()
+      return {
+        model: tried((name: string) => one?.model(name)),
+        firstToken: tried((milliseconds: number) => one?.firstToken(milliseconds)),
+        nextToken: tried((milliseconds: number) => one?.nextToken(milliseconds)),
+        tokens: tried((...given: Parameters<RequestObserver['tokens']>) => one?.tokens(...given)),
+        end: tried((...given: Parameters<RequestObserver['end']>) => one?.end(...given)),
+      }
+    },
+  }
+}

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { FormatError, OptionError } from '../../../src/base/errors.ts'
 import { isJsonObject, parseJson } from '../../../src/formats/index.ts'
+import { jsonExceeds } from '../../../src/formats/json.ts'
 
 const what = 'test.json'
 
@@ -11,6 +12,28 @@ function parse(
 ) {
   return parseJson(text, { what, ...options })
 }
+
+/** Depth of a value, and how many arrays, objects and members it has. */
+function sizeOf(value: unknown): { depth: number; parts: number } {
+  if (typeof value !== 'object' || value === null) return { depth: 0, parts: 0 }
+  const inner = Object.values(value).map(sizeOf)
+  const members = Array.isArray(value) ? 0 : inner.length
+  return {
+    depth: 1 + Math.max(0, ...inner.map(({ depth }) => depth)),
+    parts: 1 + members + inner.reduce((total, { parts }) => total + parts, 0),
+  }
+}
+
+test('jsonExceeds knows depth and parts without reading', () => {
+  fc.assert(
+    fc.property(fc.json({ maxDepth: 6, stringUnit: 'binary' }), (text) => {
+      const { depth, parts } = sizeOf(JSON.parse(text))
+      expect(jsonExceeds(text, { depth, parts })).toBeUndefined()
+      if (depth > 0) expect(jsonExceeds(text, { depth: depth - 1, parts })).toBe('depth')
+      if (parts > 0) expect(jsonExceeds(text, { depth, parts: parts - 1 })).toBe('parts')
+    }),
+  )
+})
 
 describe('parseJson', () => {
   test('reads what JSON.parse reads, from text or bytes', () => {

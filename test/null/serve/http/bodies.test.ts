@@ -1,11 +1,11 @@
 import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { errorOf, openRaw, openTestServer, rawRequest, type TestServer } from './client.ts'
+import { errorOf, eventually, openRaw, openTestServer, rawRequest, type TestServer } from './client.ts'
 
 let server: TestServer
 
 beforeAll(async () => {
-  server = await openTestServer({ limits: { bodyBytes: 100_000, bodyDepth: 8 } })
+  server = await openTestServer({ limits: { bodyBytes: 100_000, bodyDepth: 8, bodyParts: 1_000 } })
 })
 
 afterAll(() => server[Symbol.asyncDispose]())
@@ -24,6 +24,7 @@ describe('a body that is read', () => {
     ['a number at its border', [1.7976931348623157e308, 5e-324, -0.5, 9007199254740991]],
     ['keys that objects inherit', JSON.parse('{"__proto__": {"a": 1}, "constructor": {"prototype": 1}, "toString": 2}')],
     ['brackets inside of text', { text: '[[[[[[[[[[[[{{{{{{{{{{{{"\\', more: ['\\"[[[[[[[[['] }],
+    ['many numbers and texts', Array.from({ length: 5_000 }, (_, i) => (i % 2 ? i : ':'))],
     ['as deep as allowed', JSON.parse(nested(8))],
   ])('%s', async (_, body) => {
     expect(await echoed(JSON.stringify(body))).toEqual(JSON.parse(JSON.stringify(body)))
@@ -56,6 +57,9 @@ describe('a body that is refused', () => {
     ['nine levels', nested(9), 413, 'body_too_deep'],
     ['as many levels as there is room for', '['.repeat(99_999), 413, 'body_too_deep'],
     ['nested objects', `${'{"a":'.repeat(9)}1${'}'.repeat(9)}`, 413, 'body_too_deep'],
+    ['too many arrays', `[${'[],'.repeat(1_000)}0]`, 413, 'body_too_complex'],
+    ['too many objects', `[${'{},'.repeat(1_000)}0]`, 413, 'body_too_complex'],
+    ['too many members', `{${Array.from({ length: 1_000 }, (_, i) => `"${i}":0`).join()}}`, 413, 'body_too_complex'],
     ['too many bytes', JSON.stringify('x'.repeat(100_000)), 413, 'body_too_large'],
     ['far too many bytes', JSON.stringify('x'.repeat(5_000_000)), 413, 'body_too_large'],
   ])('%s', async (_, body, status, code) => {
@@ -110,6 +114,26 @@ describe('a body that is refused', () => {
     raw.send(rawRequest('POST', '/v1/echo', '{}', ['transfer-encoding: chunked']))
     expect(await raw.closed()).toMatch(/^HTTP\/1.1 400/)
   })
+})
+
+test('all bodies together have a limit, whether they say their length or not', async () => {
+  await using small = await openTestServer({ limits: { bodyBytes: 1_000, allBodiesBytes: 2_500 } })
+  const body = JSON.stringify({ text: 'x'.repeat(900) })
+  const leave = new AbortController()
+  for (let i = 1; i <= 2; i++) {
+    small.post('/v1/hang', body, { signal: leave.signal }).catch(() => undefined)
+    await eventually(() => small.stub.pending.size === i)
+  }
+  const refused = await small.post('/v1/echo', body)
+  expect(refused.headers.get('retry-after')).toBe('1')
+  expect(await errorOf(refused)).toMatchObject({ status: 429, type: 'rate_limit_error', code: 'overloaded' })
+  await using raw = await openRaw(small.server.port)
+  raw.send('POST /v1/echo HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n')
+  expect(await raw.until(/}}/)).toMatch(/^HTTP\/1.1 429/)
+  expect((await small.post('/v1/echo', {})).status).toBe(200)
+  leave.abort()
+  await eventually(() => small.stub.pending.size === 0)
+  expect((await small.post('/v1/echo', body)).status).toBe(200)
 })
 
 describe('requests that fit no route', () => {

@@ -90,6 +90,20 @@ describe('each request has one end', () => {
   })
 })
 
+test('observers that fail harm no request', async () => {
+  const fail = () => {
+    throw new Error('of the observer')
+  }
+  const lines: string[] = []
+  const broken: ServiceObserver = { begin: () => ({ model: fail, firstToken: fail, nextToken: fail, tokens: fail, end: fail }) }
+  for (const observer of [broken, { begin: fail }]) {
+    await using server = await openTestServer({ observer, log: 'error', logTo: { write: (line) => void lines.push(line) } })
+    expect((await server.post('/v1/chat/completions', { model: 'some' })).status).toBe(200)
+    await eventually(() => server.server.load().requests === 0)
+  }
+  expect(lines.length).toBe(6)
+})
+
 describe('metrics', () => {
   test('count requests by how they end, their tokens and times', async () => {
     await using server = await openTestServer()

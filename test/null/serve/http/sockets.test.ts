@@ -165,6 +165,24 @@ describe('one connection', () => {
     await eventually(() => server.stub.pending.size === 0)
   })
 
+  test('asks whether to send a body, and is told only once its headers will do', async () => {
+    await using raw = await openRaw(server.server.port)
+    const head = 'host: localhost\r\ncontent-type: application/json\r\nexpect: 100-continue\r\n'
+    raw.send(`POST /v1/echo HTTP/1.1\r\n${head}content-length: 2\r\n\r\n`)
+    await raw.until(/^HTTP\/1.1 100 Continue\r\n\r\n$/)
+    raw.send('{}')
+    expect(await raw.until(/}/)).toMatch(/200 OK/)
+    raw.send(`POST /v1/echo HTTP/1.1\r\n${head}content-length: 50000\r\n\r\n`)
+    expect(await raw.until(/}}/)).not.toMatch(/100 Continue[\s\S]*100 Continue/)
+    expect(await raw.closed()).toMatch(/413 Payload Too Large/)
+  })
+
+  test('expects what is unknown', async () => {
+    await using raw = await openRaw(server.server.port)
+    raw.send(rawRequest('POST', '/v1/echo', '{}', ['expect: a miracle']))
+    expect(await raw.until(/}}/)).toMatch(/^HTTP\/1.1 417 [\s\S]*unknown_expectation/)
+  })
+
   test('is closed when too many are open, and says so', async () => {
     const open = await Promise.all(Array.from({ length: 20 }, () => openRaw(server.server.port)))
     await eventually(() => server.server.load().connections === 20)
