@@ -26,7 +26,7 @@ const mostLines = 10_000_000
  * @throws DataError with the number of the line that is no JSON object of OpenAI's format, or whose `custom_id` an earlier one has.
  */
 export async function indexBatch(path: string, signal?: AbortSignal): Promise<BatchIndex> {
-  const lines = new Map<string, number>()
+  const lines = new Map<bigint, number>()
   let digest = ''
   for await (const { index, request } of readRequests(path, signal)) {
     if (index >= mostLines) throw new LimitError(`'${path}' has more than ${mostLines} lines`, { fix: 'split it' })
@@ -58,8 +58,9 @@ function withoutMark({ bytes, offset }: ByteLine): Uint8Array {
 }
 
 /** 64 bits: of ten million names, two have the same with a probability of 3 in a million. */
-function keyOf(customId: string): string {
-  return hashOf(customId).slice(0, 16)
+function keyOf(customId: string): bigint {
+  // A part of a text would keep all of it in memory.
+  return BigInt(`0x${hashOf(customId).slice(0, 16)}`)
 }
 
 function hashOf(text: string): string {

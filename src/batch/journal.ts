@@ -155,9 +155,18 @@ function journalOf(file: AppendFile, id: string, places: Places): Journal {
   }
 }
 
+const readAhead = 2 ** 20 // bytes
+
+/** Lines came nearly in the input's order, so that what is read with one has the next ones. */
 async function* inOrder(file: AppendFile, { offsets, lengths }: Places): AsyncGenerator<Uint8Array, void, void> {
+  let [start, block]: [number, Uint8Array] = [0, new Uint8Array(0)]
   for (const [index, length] of lengths.entries()) {
+    const offset = offsets[index]!
     if (length === 0) throw new DataError(`line ${index + 1} of the input has no answer`)
-    yield await file.read(offsets[index]!, length)
+    if (offset < start || offset + length > start + block.length) {
+      start = offset
+      block = await file.read(offset, Math.min(Math.max(length, readAhead), file.size - offset))
+    }
+    yield block.subarray(offset - start, offset - start + length)
   }
 }

@@ -35,30 +35,50 @@ export async function openAppendFile(path: string, { keep }: { keep: number }): 
   })
 }
 
+interface Waiting {
+  readonly bytes: Uint8Array
+  resolve(offset: number): void
+  reject(error: unknown): void
+}
+
 function appendFileOf(file: FileHandle, path: string, keep: number): AppendFile {
   let size = keep
-  let last: Promise<unknown> = Promise.resolve()
+  let waiting: Waiting[] = []
+  let writing: Promise<void> | undefined
+  // After a failure the end of the file is unknown, so that everything behind it fails too.
+  let failure: { readonly error: unknown } | undefined
+  const writeAll = async () => {
+    while (waiting.length > 0) {
+      const group = waiting
+      waiting = []
+      try {
+        if (failure !== undefined) throw failure.error
+        await withPath('write', path, () => file.appendFile(Buffer.concat(group.map(({ bytes }) => bytes))))
+      } catch (error) {
+        failure ??= { error }
+        for (const { reject } of group) reject(error)
+        continue
+      }
+      for (const { bytes, resolve } of group) {
+        resolve(size)
+        size += bytes.length
+      }
+    }
+    writing = undefined
+  }
   return {
     get size() {
       return size
     },
-    append(text) {
-      const bytes = Buffer.from(text)
-      const write = last.then(async () => {
-        const offset = size
-        await withPath('write', path, () => file.appendFile(bytes))
-        size += bytes.length
-        return offset
-      })
-      // After a failure the end of the file is unknown, so that everything behind it fails too.
-      last = write
-      write.catch(() => undefined)
-      return write
-    },
+    append: (text) =>
+      new Promise((resolve, reject) => {
+        waiting.push({ bytes: Buffer.from(text), resolve, reject })
+        writing ??= writeAll()
+      }),
     sync: () => withPath('write', path, () => file.datasync()),
     read: (offset, length) => withPath('read', path, () => readFully(file, path, { offset, bytes: new Uint8Array(length) })),
     async [Symbol.asyncDispose]() {
-      await last.catch(() => undefined)
+      await writing
       await file.close()
     },
   }

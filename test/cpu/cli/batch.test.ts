@@ -1,6 +1,7 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
 import type { BatchOutputLine } from '../../../src/batch/index.ts'
 import { redisMissing, redisServer } from '../../null/batch/redis-server.ts'
@@ -55,6 +56,26 @@ test('a batch with the model that ships, here and over workers: one line each, t
   expect(readFileSync(path('b.jsonl'), 'utf8')).toBe(readFileSync(path('a.jsonl'), 'utf8'))
   worker.kill('SIGINT')
   expect(await ended).toEqual({ code: 130, stdout: '', stderr: 'working; Ctrl-C stops it\nanswered 7 requests\n' })
+})
+
+test('Ctrl-C, and the same command again: the bytes of a run that was left alone', async () => {
+  const { input, path } = temporaryFiles()
+  const lines = Array.from({ length: 24 }, (_, i) => {
+    const body = { model: 'tiny', prompt: 'One day', max_tokens: 40 }
+    return `${JSON.stringify({ custom_id: `${i}`, method: 'POST', url: '/v1/completions', body })}\n`
+  })
+  writeFileSync(input, lines.join(''))
+  await runCli(['batch', input, ...model, '--out', path('whole.jsonl')])
+  const args = ['batch', input, ...model, '--concurrency', '2', '--out', path('a.jsonl')]
+  const child = startCli(args)
+  const ended = resultOf(child)
+  const written = () => (existsSync(path('a.jsonl.part')) ? readFileSync(path('a.jsonl.part'), 'utf8').split('\n').length : 0)
+  while (written() < 4) await wait(2)
+  child.kill('SIGINT')
+  expect(await ended).toEqual({ code: 130, stdout: '', stderr: 'stopped; the same command goes on from here\n' })
+  expect(existsSync(path('a.jsonl'))).toBe(false)
+  expect(await runCli(args)).toMatchObject({ code: 0, stderr: `wrote ${path('a.jsonl')}: 24 answers\n` })
+  expect(readFileSync(path('a.jsonl'), 'utf8')).toBe(readFileSync(path('whole.jsonl'), 'utf8'))
 })
 
 test('what is wrong with the requests is said before a model is loaded', async () => {

@@ -59,7 +59,9 @@ async function jobsLeft(url: string): Promise<string[]> {
 }
 
 describe.skipIf(missing !== undefined)('batches over Redis', () => {
-  test('three workers that are killed in turn, and the collector too: no line lost or doubled, equal to the output without Redis', async () => {
+  test('three workers that are killed in turn, and the collector too: no line lost or doubled, equal to the output without Redis', {
+    timeout: 120_000,
+  }, async () => {
     const { url } = await startRedis()
     const { input, output, expected } = await batchFiles(150, (index) => index % 11 === 0)
     const work = () => start({ role: 'work', url, delay: 100 })
@@ -135,6 +137,25 @@ describe.skipIf(missing !== undefined)('batches over Redis', () => {
     expect(readFileSync(output, 'utf8')).toBe(expected)
     expect(worker.service.calls.length).toBe(30)
     expect(await jobsLeft(url)).toEqual([])
+  })
+
+  test('a request that its workers die over is answered with an error, and the others go on', async () => {
+    const { url } = await startRedis()
+    const { input, output } = await batchFiles(2)
+    const batch = queueBatch({ queue: { url }, input, output })
+    const poisoned = 'How many are 0 '
+    while (!existsSync(output)) {
+      const worker = start({ role: 'work', url, poisoned, mostDeaths: 1 })
+      await Promise.race([exitOf(worker), batch])
+    }
+    expect(await batch).toEqual({ total: 2, done: 2, failed: 1 })
+    const [first, second] = readFileSync(output, 'utf8').split('\n')
+    expect(JSON.parse(first!)).toMatchObject({
+      custom_id: 'request-0',
+      response: null,
+      error: { code: 'worker_failed', message: 'every worker that took this request died over it' },
+    })
+    expect(JSON.parse(second!)).toMatchObject({ response: { status_code: 200 }, error: null })
   })
 
   test('two batches share workers, even of the same input', async () => {

@@ -6,7 +6,7 @@ import { exitOf, spawnScript } from './spawn-script.ts'
 import { batchLines, stubService } from './stub-service.ts'
 import { temporaryFolder } from './temporary-folder.ts'
 
-test('a process that is killed again and again ends with the output of one that is not', async () => {
+test('a process that is killed again and again ends with the output of one that is not', { timeout: 120_000 }, async () => {
   const path = temporaryFolder()
   const [input, output] = [path('in.jsonl'), path('out.jsonl')]
   writeFileSync(
@@ -20,7 +20,7 @@ test('a process that is killed again and again ends with the output of one that 
     const ended = exitOf(child)
     // Killed when it has written something, in the midst of whatever it does.
     const killed = (async () => {
-      while (child.exitCode === null && sizeOf(`${output}.part`) <= kept + 4000) await wait(2)
+      while (child.exitCode === null && sizeOf(`${output}.part`) <= kept + 3400) await wait(2)
       await wait(kills % 7)
       return child.kill('SIGKILL')
     })()

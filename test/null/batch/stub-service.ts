@@ -32,6 +32,7 @@ export function stubService({
     const text = createHash('sha256')
       .update(JSON.stringify([path, body]))
       .digest('hex')
+      .slice(0, 12)
     const choices = [{ index: 0, message: { role: 'assistant', content: text }, finish_reason: 'stop' }]
     return {
       kind: 'json',
