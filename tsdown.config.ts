@@ -5,6 +5,7 @@ export default defineConfig({
     'src/index.ts',
     'src/*/index.ts',
     'src/cli/main.ts',
+    'src/grammars/grammar-worker.ts',
     'src/platform/ort-worker.ts',
     'src/platform/web-*.ts',
     'src/systems/**/*.ts',

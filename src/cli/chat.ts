@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
+import { collectText } from './collect-text.ts'
 import { addContext, type ContextFlags } from './context-flags.ts'
-import { addSampling, collectText, type SamplingFlags } from './generate.ts'
+import { addSampling, type SamplingFlags } from './generate.ts'
 import { threadCount, wholeNumber } from './numbers.ts'
 
 /** The options of `nextx chat` as they were given. */

@@ -1,5 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
+import { collectText } from './collect-text.ts'
 import { addContext, type ContextFlags } from './context-flags.ts'
+import { addGrammarOptions, type GrammarFlags } from './grammar-flags.ts'
 import { givenOptions, optionsAddedBy } from './modality.ts'
 import { anyNumber, notNegative, positive, positiveProbability, probability, seed, threadCount, wholeNumber } from './numbers.ts'
 import { addPictureOptions, missingBeside, type PictureFlags, tooFewFor } from './picture-flags.ts'
@@ -20,7 +22,7 @@ export interface SamplingFlags {
 }
 
 /** The options of `nextx generate` as they were given; see `GenerateTextOptions`, `GenerateImagesOptions`. */
-export interface GenerateFlags extends SamplingFlags, ContextFlags, PictureFlags {
+export interface GenerateFlags extends SamplingFlags, ContextFlags, GrammarFlags, PictureFlags {
   readonly maxTokens?: number
   readonly stop?: readonly string[]
   readonly topLogprobs?: number
@@ -60,12 +62,13 @@ function addTextOptions(command: Command): void {
   command.option('-n, --max-tokens <count>', 'most tokens to generate (default: as many as the context holds)', wholeNumber(1))
   addSampling(command)
   addContext(command)
+  command.option(
+    '--stop <text>',
+    "end before this text; may be given several times ($'\\n' is a line break in most shells)",
+    collectText,
+  )
+  addGrammarOptions(command)
   command
-    .option(
-      '--stop <text>',
-      "end before this text; may be given several times ($'\\n' is a line break in most shells)",
-      collectText,
-    )
     .option('--echo', 'print the prompt before what continues it')
     .option('--top-logprobs <count>', 'with --json: also the likeliest tokens of every step', wholeNumber(1))
 }
@@ -98,13 +101,9 @@ Examples:
   nextx generate stories260K "Tom and his dog" --temperature 0.8 --top-p 0.9 --seed 7 --stats
   nextx generate my-model - --max-tokens 100 < prompt.txt > continuation.txt
   nextx generate stories260K "The cat" --temperature 0 --max-tokens 5 --json --top-logprobs 3
+  nextx generate my-model "The city and its country, as JSON:" --json-schema city.json
   nextx generate garments --class dress --n 16 --guidance 1.5 --seed 1 --out dresses.png --scale 4
   nextx generate garments --image coat.png --keep 0,0,14,28 --class coat --n 8 --out coats.png`
-
-export function collectText(text: string, before: readonly string[] = []): string[] {
-  if (text === '') throw new InvalidArgumentError('Expected a text that is not empty.')
-  return [...before, text]
-}
 
 function collectBias(text: string, before: ReadonlyMap<number, number> = new Map()): Map<number, number> {
   const [, id, value] = /^(\d+):(.+)$/.exec(text) ?? []

@@ -3,7 +3,7 @@ import { choice, type Expression, type Grammar, sequence, text } from './express
 import { utf8Runs } from './utf8-ranges.ts'
 
 /** Most symbols of a grammar whose repetitions are written out. */
-export const mostSymbols = 20_000
+export const mostSymbols = 2 ** 16
 
 /**
  * The same grammar without what never comes to an end. Throws OptionError where a rule is missing or the root matches no text, and LimitError where the grammar is too large with its

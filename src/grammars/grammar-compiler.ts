@@ -14,6 +14,8 @@ export interface GrammarCompilerOptions {
   readonly vocabularySize?: number
   /** Compiled grammars that are kept, the least recently used go first. Default 64. */
   readonly kept?: number
+  /** In Node: work in a thread of its own, so that no grammar holds up the event loop, and limits of time hold. Default true. */
+  readonly worker?: boolean
   /** Characters of a grammar's JSON. Default 65,536. */
   readonly schemaCharacters?: number
   /** Objects and lists within one another, of a schema. Default 32. */
@@ -43,6 +45,7 @@ const schema = v.strictObject({
   ),
   vocabularySize: v.optional(wholeNumber(1, 2 ** 24)),
   kept: v.optional(wholeNumber(1, 2 ** 16), 64),
+  worker: v.optional(v.boolean(), true),
   schemaCharacters: v.optional(wholeNumber(1, 2 ** 24), 2 ** 16),
   schemaDepth: v.optional(wholeNumber(1, 256), 32),
   grammarTime: v.optional(wholeNumber(1, 2 ** 31 - 1), 5_000),
@@ -50,8 +53,9 @@ const schema = v.strictObject({
 })
 
 /**
- * Opens a compiler. In Node it works in a thread of its own, which is stopped and begun again when a grammar takes too long; in a browser
- * it works in the page. Throws OptionError on an unknown option or a value out of range.
+ * Opens a compiler. In Node it works in a thread of its own, which is replaced when a grammar takes too long; in a browser it works in the
+ * page, where the times do not hold. Throws OptionError on an unknown option or a value out of range, RuntimeError when the library or the
+ * thread's file is missing.
  * @example
  * await using grammars = await openGrammarCompiler({ tokenizer, vocabularySize: stepper.vocabularySize })
  * const constraint = await grammars.compile({ kind: 'choice', choices: ['yes', 'no'] })
@@ -59,14 +63,14 @@ const schema = v.strictObject({
  */
 export async function openGrammarCompiler(options: GrammarCompilerOptions): Promise<GrammarCompiler> {
   checkOptions(schema, options, 'openGrammarCompiler')
-  const { tokenizer, vocabularySize = tokenizer.vocabularySize, kept, ...limits } = v.parse(schema, options)
+  const { tokenizer, vocabularySize = tokenizer.vocabularySize, kept, worker, ...limits } = v.parse(schema, options)
   if (vocabularySize < tokenizer.vocabularySize) {
     throw new OptionError(`vocabularySize is ${vocabularySize}`, {
       expected: `at least the tokenizer's ${tokenizer.vocabularySize}`,
     })
   }
   const times = { compile: limits.grammarTime, token: limits.tokenTime }
-  const host = await openHost(vocabularyOf(tokenizer, vocabularySize), kept, times)
+  const host = await openHost(vocabularyOf(tokenizer, vocabularySize), { kept, worker, times })
   return new HostedCompiler(host, { characters: limits.schemaCharacters, depth: limits.schemaDepth })
 }
 

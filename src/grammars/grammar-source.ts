@@ -44,24 +44,33 @@ export function grammarSource(spec: GrammarSpec, limits: SourceLimits): GrammarS
 
 /** A copy that is JSON and nothing else, of limited size. */
 function plain(spec: GrammarSpec, { characters, depth }: SourceLimits): GrammarSpec {
-  const written = stringified(spec)
+  const written = stringified(spec, characters)
   if (written === undefined) throw new OptionError('the grammar is no object', { expected: "such as { kind: 'json' }" })
-  if (written.length > characters) {
-    throw new LimitError(`the grammar has ${written.length} characters`, { expected: `at most ${characters}` })
-  }
+  if (written.length > characters) throw tooLarge(characters)
   // The object around it, and the one of a tag, do not count.
   if (depthOf(written) > depth + 3)
     throw new LimitError('the grammar is nested too deeply', { expected: `at most ${depth} levels` })
   return JSON.parse(written)
 }
 
-function stringified(spec: unknown): string | undefined {
+/** Stops early where there are too many values: what holds the same object many times may be far larger than it looks. */
+function stringified(spec: unknown, most: number): string | undefined {
+  let values = 0
+  const counted = (_: string, value: unknown) => {
+    if (++values > most) throw tooLarge(most)
+    return value
+  }
   try {
-    return JSON.stringify(spec)
+    return JSON.stringify(spec, counted)
   } catch (cause) {
+    if (cause instanceof LimitError) throw cause
     if (cause instanceof RangeError) throw new LimitError('the grammar is nested too deeply', { cause })
     throw new OptionError('the grammar cannot be written as JSON', { expected: 'plain data', cause })
   }
+}
+
+function tooLarge(characters: number): LimitError {
+  return new LimitError('the grammar is too large', { expected: `at most ${characters} characters` })
 }
 
 function depthOf(json: string): number {

@@ -150,7 +150,8 @@ class LibraryHost implements GrammarHost {
     const { size, endTokens } = this.#parts.vocabulary
     if (ended) return new Int32Array(1)
     const words = await matcher.getNextTokenBitmask()
-    words[size >> 5]! &= ~(1 << (size & 31))
+    // Behind the vocabulary stand the library's own end token and bits that mean nothing.
+    words[size >> 5]! &= (1 << (size & 31)) - 1
     if (matcher.isTerminated()) for (const token of endTokens) words[token >> 5]! |= 1 << (token & 31)
     return words
   }

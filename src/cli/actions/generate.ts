@@ -18,6 +18,7 @@ import { modalityOf, withModel } from '../model.ts'
 import { readStdin } from '../stdin.ts'
 import { note, styled, write, writeJson } from '../terminal.ts'
 import { drawSeed } from './draw-seed.ts'
+import { openForm } from './output-form.ts'
 
 /** What was generated so far. */
 interface Generated {
@@ -50,7 +51,9 @@ async function generateTextAction(name: string, promptArgument: string | undefin
     const prompt = await readPrompt(promptArgument, signal)
     await withModel(name, { ...flags, ...contextOf(flags), signal }, async (model) => {
       const seed = flags.seed ?? drawSeed()
-      const pieces = generateText(model.stepper, model.tokenizer, prompt, { ...optionsOf(flags), seed, signal })
+      await using form = await openForm(flags, model, signal)
+      const { constraint } = form
+      const pieces = generateText(model.stepper, model.tokenizer, prompt, { ...optionsOf(flags), constraint, seed, signal })
       const generated: Generated = { text: '', tokens: [], first: 0, last: 0, finish: undefined }
       try {
         if (flags.echo === true) write(prompt)
@@ -74,7 +77,8 @@ async function readPrompt(argument: string | undefined, signal: AbortSignal): Pr
 /** What the library takes of them. */
 export function optionsOf(flags: GenerateFlags): GenerateTextOptions {
   const { topLogprobs, echo: _echo, json: _json, stats: _stats, threads: _threads, ...others } = flags
-  const { context: _context, ropeScaling: _scaling, ...options } = others
+  const { context: _context, ropeScaling: _scaling, ...shaped } = others
+  const { jsonSchema: _schema, regex: _regex, grammar: _grammar, choice: _choice, ...options } = shaped
   return { ...options, ...(topLogprobs !== undefined && { topLogProbs: topLogprobs }) }
 }
 

@@ -39,19 +39,37 @@ export function numbersBetween({ least, leastExcluded, most, mostExcluded }: Num
   return options.length > 0 ? choice(options) : undefined
 }
 
-/** Of [low, high], both natural numbers. So many digits at most that no number rounds onto a bound that is excluded. */
+/**
+ * Of [low, high], both natural numbers. Next to a bound that is excluded, fractions have so few digits that no number, read as a float64,
+ * rounds onto it.
+ */
 function magnitudes(low: number, lowExcluded: boolean, high: number, highExcluded: boolean): Expression | undefined {
-  const places = mostDigits - String(high).length
-  const fractional = places > 0 ? optional(sequence(text('.'), repeat(digit, 1, places))) : text('')
   const options: Expression[] = []
+  /** Integers up to here have any fraction behind them. */
+  const free = highExcluded ? high - 2 : high - 1
   if (low < high) {
-    if (!lowExcluded) options.push(sequence(text(String(low)), fractional))
-    else if (places > 0) options.push(sequence(text(`${low}.`), repeat(text('0'), 0, places - 1), digits(1, 9)))
-    if (low + 1 < high) options.push(sequence(naturals(low + 1, high - 1), fractional))
+    if (lowExcluded) options.push(...aboveExactly(low))
+    else options.push(sequence(text(String(low)), low <= free ? fraction(mostDigits) : fraction(placesAt(high))))
+    if (low + 1 <= free) options.push(sequence(naturals(low + 1, free), fraction(mostDigits)))
+    if (highExcluded && low + 1 < high) options.push(sequence(text(String(high - 1)), fraction(placesAt(high))))
   }
   const exact = low < high ? !highExcluded : low === high && !lowExcluded && !highExcluded
   if (exact) options.push(sequence(text(String(high)), optional(text('.0'))))
   return options.length > 0 ? choice(options) : undefined
+}
+
+function aboveExactly(low: number): Expression[] {
+  const places = placesAt(low + 1)
+  return places > 0 ? [sequence(text(`${low}.`), repeat(text('0'), 0, places - 1), digits(1, 9))] : []
+}
+
+/** Decimals of which a number near this one has all, in a float64. */
+function placesAt(value: number): number {
+  return mostDigits - String(value).length
+}
+
+function fraction(places: number): Expression {
+  return places > 0 ? optional(sequence(text('.'), repeat(digit, 1, places))) : text('')
 }
 
 /** Without leading zeros. */

@@ -182,7 +182,7 @@ class SchemaReader {
     for (const { member: each, required } of [...properties].reverse()) {
       const member = this.#define(each)
       const begun = sequence(member, behind)
-      first = required ? begun : choice([begun, first])
+      first = this.#define(required ? begun : choice([begun, first]))
       const next = sequence(comma, member)
       behind = this.#define(sequence(required ? next : optional(next), behind))
     }

@@ -16,7 +16,7 @@ import { sendJson } from './operations.ts'
 import { parseBody } from './parse-body.ts'
 import { answerSocket, answerUnread, connectionError } from './raw-answer.ts'
 import { noRoute, type Route } from './routes.ts'
-import { leave, sendEvents, streamHeaders } from './send-events.ts'
+import { answerInTime, leave, sendEvents, streamHeaders, wantsEvents } from './send-events.ts'
 import type { CheckedOptions } from './server-options.ts'
 
 /** What the HTTP side of a server needs to know. */
@@ -174,7 +174,9 @@ export class HttpApp {
   /** Answers a request of an endpoint. */
   async serve(endpoint: Endpoint, request: FastifyRequest, reply: FastifyReply, exchange: Exchange): Promise<unknown> {
     const answering = endpoint.answer({ body: request.body, parameters: request.params as PathParameters }, exchange.call)
-    const answer = await unlessAborted(answering, exchange.signal).catch((error: unknown) => {
+    const { silence } = this.#options.limits
+    const timely = wantsEvents(request.body) ? answerInTime(answering, silence) : answering
+    const answer = await unlessAborted(timely, exchange.signal).catch((error: unknown) => {
       // What comes too late is left.
       answering.then(
         (late) => (late.kind === 'events' ? leave(late.events) : undefined),
@@ -189,7 +191,7 @@ export class HttpApp {
     reply.hijack()
     reply.raw.writeHead(200, { ...(reply.getHeaders() as Record<string, string>), ...streamHeaders })
     const failed = (error: unknown) => this.#note(httpErrorOf(error, this.#options.limits), exchange.id)
-    await sendEvents(reply.raw, answer.events, { exchange, silence: this.#options.limits.silence, failed })
+    await sendEvents(reply.raw, answer.events, { exchange, silence, failed })
     return reply
   }
 

@@ -1,6 +1,6 @@
 import { unlessAborted } from '../../base/unless-aborted.ts'
 import { apiErrorOf } from '../api-error.ts'
-import type { ServerEvent } from '../service.ts'
+import type { Answer, ServerEvent } from '../service.ts'
 import { type Exchange, type RawReply, verdictOf } from './exchange.ts'
 import { bodyWithId } from './http-errors.ts'
 
@@ -57,4 +57,27 @@ function drained(raw: RawReply, signal: AbortSignal): Promise<void> {
 /** Tells a generator that nobody reads it any more, without waiting until it hears. */
 export function leave(events: AsyncGenerator<ServerEvent, void, undefined>): void {
   events.return().catch(() => undefined)
+}
+
+/**
+ * The answer, or after so many milliseconds of waiting a stream that will be it: clients give up on servers that say nothing while a model
+ * is loaded. What goes wrong after that is an event.
+ */
+export async function answerInTime(answering: Promise<Answer>, milliseconds: number): Promise<Answer> {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const late = new Promise<Answer>((resolve) => {
+    timer = setTimeout(() => resolve({ kind: 'events', events: eventsOf(answering) }), milliseconds)
+  })
+  return Promise.race([answering, late]).finally(() => clearTimeout(timer))
+}
+
+async function* eventsOf(answering: Promise<Answer>): AsyncGenerator<ServerEvent, void, undefined> {
+  const answer = await answering
+  if (answer.kind === 'events') yield* answer.events
+  else yield { data: answer.body }
+}
+
+/** Whether a request asks for a stream, as all endpoints that have one spell it. */
+export function wantsEvents(body: unknown): boolean {
+  return typeof body === 'object' && body !== null && 'stream' in body && body.stream === true
 }

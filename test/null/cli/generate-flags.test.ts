@@ -67,7 +67,8 @@ test.each([
 test('every option of the library is there, but for those that are code', () => {
   const reached = new Set(cases.map(([, option]) => option))
   const missing = Object.keys(generateOptionNames).filter((name) => !reached.has(name))
-  expect(missing).toEqual(['rules', 'stopTokens', 'signal'])
+  // Constraints are made of --json-schema, --regex, --grammar and --choice.
+  expect(missing).toEqual(['rules', 'stopTokens', 'constraint', 'signal'])
 })
 
 test.each([

@@ -8,7 +8,7 @@ const tokenizer = tokenizers.bytes()
 let grammars: GrammarCompiler
 
 beforeAll(async () => {
-  grammars = await openGrammarCompiler({ tokenizer })
+  grammars = await openGrammarCompiler({ tokenizer, worker: false })
 })
 afterAll(async () => {
   expect((await grammars.handles()).matchers).toBe(0)

@@ -21,7 +21,8 @@ export interface StubService extends Service {
 type Answering = (body: Record<string, unknown>, call: Call, stub: StubService) => Promise<Answer>
 
 /**
- * Endpoints that answer without any model: `/v1/echo`, `/v1/stream` (`{ count, every, size, fail }`), `/v1/hang` (until aborted),
+ * Endpoints that answer without any model: `/v1/echo`, `/v1/stream` (`{ count, every, size, fail }`), `/v1/late` (a stream,
+ * `after` so many milliseconds), `/v1/hang` (until aborted),
  * `/v1/deaf` (never), `/v1/fail` (`{ kind }`).
  */
 export function stubService(): StubService {
@@ -68,6 +69,11 @@ export function stubService(): StubService {
     post('/v1/echo', async (body, { caller }) => ({ kind: 'json', body: { body, caller } })),
     post('/v1/chat/completions', chat),
     post('/v1/stream', async (body, call) => ({ kind: 'events', events: eventsOf(body, call, stub) })),
+    post('/v1/late', async (body, call) => {
+      await unlessAborted(new Promise((resolve) => setTimeout(resolve, Number(body.after))), call.signal)
+      if (typeof body.kind === 'string') throw failures[body.kind]!
+      return { kind: 'events', events: eventsOf(body, call, stub) }
+    }),
     post('/v1/hang', (_, call) => whileHanging(stub, call, unlessAborted(new Promise<never>(() => undefined), call.signal))),
     post('/v1/deaf', (_, call) => whileHanging(stub, call, new Promise(() => undefined))),
     post('/v1/fail', async ({ kind }) => {

@@ -47,6 +47,35 @@ test('headers before the first event, and comments while there is none', async (
   await eventually(() => server.stub.streams === 0)
 })
 
+describe('a stream that takes long to begin', () => {
+  test('has its headers and comments all the same, then its events', async () => {
+    const response = await server.post('/v1/late', { stream: true, after: 100, count: 1, size: 1 })
+    const text = await response.text()
+    expect(text).toMatch(/^(: still here\n\n)+data: {"i":0,"text":"x"}\n\ndata: \[DONE\]\n\n$/)
+  })
+
+  test('has its status when it fails soon, and an event when it fails late', async () => {
+    expect((await server.post('/v1/late', { stream: true, after: 1, kind: 'missing' })).status).toBe(404)
+    const late = await server.post('/v1/late', { stream: true, after: 100, kind: 'missing' })
+    expect(late.status).toBe(200)
+    expect(await late.text()).toMatch(/"code":"model_not_found"}}\n\n$/)
+    expect((await server.post('/v1/late', { after: 100, kind: 'missing' })).status).toBe(404)
+  })
+
+  test('is left as any other, before it begins and after', async () => {
+    for (const after of [1e6, 50]) {
+      const leave = new AbortController()
+      const calls = server.stub.calls.length
+      const response = await server.post('/v1/late', { stream: true, after, count: 1e6, every: 5 }, { signal: leave.signal })
+      expect(response.status).toBe(200)
+      if (after === 50) await eventually(() => server.stub.streams === 1)
+      leave.abort()
+      await eventually(() => server.stub.calls[calls]!.signal.aborted && server.server.load().requests === 0)
+      await eventually(() => server.stub.streams === 0)
+    }
+  })
+})
+
 describe('an error after the headers', () => {
   test('becomes the last event', async () => {
     const response = await server.post('/v1/stream', { count: 1, size: 1, fail: 'busy' })
