@@ -85,19 +85,14 @@ export class ModelPool implements AsyncDisposable {
   }
 
   states(): readonly PooledModel[] {
-    return [...this.#entries.values()].map(({ source, users, host }) => ({
-      name: source.name,
-      kind: source.kind,
-      bytes: host?.bytes() ?? source.bytes,
-      users,
-      host,
-    }))
+    return [...this.#entries.values()].map(stateOf)
   }
 
-  kindOf(name: string): Host['kind'] {
+  /** Throws ApiError where there is no such model. */
+  state(name: string): PooledModel {
     const entry = this.#entries.get(name)
     if (entry === undefined) throw unknownModel(name)
-    return entry.source.kind
+    return stateOf(entry)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -145,6 +140,10 @@ export class ModelPool implements AsyncDisposable {
     entry.host = undefined
     await host?.[Symbol.asyncDispose]()
   }
+}
+
+function stateOf({ source: { name, kind, bytes }, users, host }: Entry): PooledModel {
+  return { name, kind, bytes: host?.bytes() ?? bytes, users, host }
 }
 
 function unknownModel(name: string): ApiError {

@@ -102,7 +102,8 @@ class OpenService implements Service {
   /** Requests under way, and what stops them. */
   readonly #running = new Set<AbortController>()
   #idle: (() => void)[] = []
-  #warm = false
+  #warming = false
+  #isWarm = false
   #draining = false
 
   constructor(sources: readonly ModelSource[], parts: ServiceParts) {
@@ -113,7 +114,7 @@ class OpenService implements Service {
   }
 
   get ready(): boolean {
-    return this.#warm && !this.#draining && this.check().length === 0
+    return this.#isWarm && !this.#draining && this.check().length === 0
   }
 
   async answer(path: string, body?: unknown, options: AnswerOptions = {}): Promise<Answer> {
@@ -126,15 +127,13 @@ class OpenService implements Service {
   }
 
   async warmUp(signal: AbortSignal = new AbortController().signal): Promise<void> {
-    for (const name of this.#parts.preload) {
-      const lease = await this.#pool.use(name, signal)
-      try {
-        if (lease.host.kind === 'text') await saySomething(lease.host as TextHost, signal)
-      } finally {
-        await lease.release()
-      }
+    this.#warming = true
+    try {
+      for (const name of this.#parts.preload) await this.#warm(name, signal)
+      this.#isWarm = true
+    } finally {
+      this.#warming = false
     }
-    this.#warm = true
   }
 
   models(): readonly ModelState[] {
@@ -168,12 +167,20 @@ class OpenService implements Service {
       ...endpoint,
       answer: async (request, call) => {
         if (this.#draining) throw unavailable('the server drains: it takes no more requests', 'draining')
+        if (this.#warming && endpoint.method === 'POST') throw unavailable('the server loads its models', 'loading')
         const controller = new AbortController()
         const end = this.#begin(controller)
         try {
           const signal = AbortSignal.any([call.signal, controller.signal])
           const answer = await endpoint.answer(request, { ...call, signal })
-          if (answer.kind === 'events') return { kind: 'events', events: heldEvents(answer.events, async () => end()) }
+          if (answer.kind === 'events')
+            return {
+              kind: 'events',
+              events: leftAt(
+                signal,
+                heldEvents(answer.events, async () => end()),
+              ),
+            }
           end()
           return answer
         } catch (error) {
@@ -184,6 +191,15 @@ class OpenService implements Service {
     }
   }
 
+  async #warm(name: string, signal: AbortSignal): Promise<void> {
+    const lease = await this.#pool.use(name, signal)
+    try {
+      if (lease.host.kind === 'text') await saySomething(lease.host as TextHost, signal)
+    } finally {
+      await lease.release()
+    }
+  }
+
   #begin(controller: AbortController): () => void {
     this.#running.add(controller)
     return () => {
@@ -191,6 +207,12 @@ class OpenService implements Service {
       if (this.#running.size === 0) for (const resolve of this.#idle.splice(0)) resolve()
     }
   }
+}
+
+/** Events that are left at an abort, though nobody reads them. */
+function leftAt<Item>(signal: AbortSignal, events: AsyncGenerator<Item, void, undefined>): AsyncGenerator<Item, void, undefined> {
+  signal.addEventListener('abort', () => void events.return().catch(() => undefined), { once: true })
+  return events
 }
 
 function endpointsOf(context: EndpointContext): readonly Endpoint[] {

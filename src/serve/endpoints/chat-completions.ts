@@ -23,12 +23,11 @@ export function chatCompletions(context: EndpointContext): Endpoint {
         const { host } = lease
         const replies = await startReplies(conversation, body.model, askContext(context, host, call, body.user))
         const shared = { body, host, id: `chatcmpl-${call.id}`, created: unixTime() }
-        return deliver(
-          lease,
-          replies,
-          { stream: body.stream, events: () => chunks(replies, shared), body: () => whole(replies, shared) },
-          call,
-        )
+        return deliver(lease, replies, {
+          stream: body.stream,
+          events: () => chunks(replies, shared),
+          body: () => whole(replies, shared),
+        })
       })
     },
   }

@@ -33,7 +33,7 @@ export function completions(context: EndpointContext): Endpoint {
         const shared = { body, host, asks, id: `cmpl-${call.id}`, created: unixTime(), signal: call.signal }
         const answering = body.max_tokens === 0 ? nothing(asks) : await startAnswers(asks, asking)
         const ways = { stream: body.stream, events: () => chunks(answering, shared), body: () => whole(answering, shared) }
-        return deliver(lease, answering, ways, call)
+        return deliver(lease, answering, ways)
       })
     },
   }

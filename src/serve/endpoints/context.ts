@@ -18,7 +18,7 @@ export function useText(context: EndpointContext, name: string, call: Call): Pro
 
 /** Throws ApiError where the model is of another kind, or there is none. */
 export function checkKind({ pool }: EndpointContext, name: string, kind: Host['kind']): void {
-  const found = pool.kindOf(name)
+  const { kind: found } = pool.state(name)
   if (found === kind) return
   const message = `the model '${name}' is of ${found}, and this path wants one of ${kind}`
   throw new ApiError(message, { status: 422, type: 'invalid_request_error', code: 'wrong_model_kind', param: 'model' })

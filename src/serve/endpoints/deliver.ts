@@ -1,6 +1,6 @@
 import { heldEvents } from '../events.ts'
 import type { Lease } from '../model-pool.ts'
-import type { Answer, Call, ServerEvent } from '../service.ts'
+import type { Answer, ServerEvent } from '../service.ts'
 
 /** Something that a model is doing, until it is closed. */
 interface Running {
@@ -13,23 +13,12 @@ interface Delivery {
   body(): Promise<object>
 }
 
-/**
- * Answers bit by bit, or at once. Whatever happens, what runs is closed, and the model given back: at the end, when the events are left,
- * and when nobody wants the answer any more, though they were never begun.
- */
-export async function deliver(
-  lease: Lease,
-  running: Running,
-  { stream, events, body }: Delivery,
-  { signal }: Call,
-): Promise<Answer> {
+/** Answers bit by bit, or at once. Whatever happens, what runs is closed, and the model given back: at the end, or when the events are left. */
+export async function deliver(lease: Lease, running: Running, { stream, events, body }: Delivery): Promise<Answer> {
   const release = async () => {
-    signal.removeEventListener('abort', abandon)
     await running.close()
     await lease.release()
   }
-  const abandon = () => void release().catch(() => undefined)
-  signal.addEventListener('abort', abandon, { once: true })
   if (stream) return { kind: 'events', events: heldEvents(events(), release) }
   try {
     return { kind: 'json', body: await body() }

@@ -1,4 +1,3 @@
-import { apiErrorOf } from '../api-error.ts'
 import type { PooledModel } from '../model-pool.ts'
 import type { Endpoint } from '../service.ts'
 import type { EndpointContext } from './context.ts'
@@ -17,13 +16,7 @@ export function model({ pool }: EndpointContext, created: number): Endpoint {
   return {
     method: 'GET',
     path: '/v1/models/:model',
-    async answer({ parameters }) {
-      const name = parameters.model ?? ''
-      pool.kindOf(name)
-      const state = pool.states().find((each) => each.name === name)
-      if (state === undefined) throw apiErrorOf(new Error('a model without a state'))
-      return { kind: 'json', body: described(state, created) }
-    },
+    answer: async ({ parameters }) => ({ kind: 'json', body: described(pool.state(parameters.model ?? ''), created) }),
   }
 }
 

@@ -31,7 +31,7 @@ export function responses(context: EndpointContext): Endpoint {
             return (last!.data as { readonly response: object }).response
           },
         }
-        return deliver(lease, replies, ways, call)
+        return deliver(lease, replies, ways)
       })
     },
   }

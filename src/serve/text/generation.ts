@@ -2,6 +2,7 @@ import type { Constraint, FinishReason, GeneratedToken } from '../../decode/inde
 import { textPieces } from '../../decode/index.ts'
 import type { EngineGenerateOptions, GenerationStream } from '../../engine/index.ts'
 import { nextTurn } from '../../platform/next-turn.ts'
+import { tooLarge } from '../api-error.ts'
 import type { ServeLimits } from '../limits.ts'
 import type { RequestObserver, TokenCounts } from '../observer.ts'
 import type { TextHost } from './text-host.ts'
@@ -47,6 +48,7 @@ export interface AskContext {
  * with BusyError when the line is full.
  */
 export async function startAnswers(asks: readonly Ask[], context: AskContext): Promise<Answering> {
+  checkCount(asks, context.limits)
   const streams: GenerationStream[] = []
   let closed: Promise<void> | undefined
   const end = async () => {
@@ -70,6 +72,13 @@ export async function startAnswers(asks: readonly Ask[], context: AskContext): P
     await close()
     throw error
   }
+}
+
+/** What never fits is not asked to come again. */
+function checkCount(asks: readonly Ask[], { runningRows, queuedRequests }: ServeLimits): void {
+  const count = asks.reduce((total, ask) => total + ask.count, 0)
+  const most = runningRows + queuedRequests
+  if (count > most) throw tooLarge('n', `${count} answers in one request, expected at most the ${most} that run or wait`)
 }
 
 function open(ask: Ask, choice: number, { host, limits, signal, salt }: AskContext): GenerationStream {

@@ -20,7 +20,27 @@ it.each([
   const schema = { type: 'string', minLength, ...(maxLength !== undefined && { maxLength }) }
   const constraint = await grammars.compile({ kind: 'json-schema', schema })
   const accepts = async (length: number) => (await judge(constraint, tokenizer, JSON.stringify('é'.repeat(length)))) === 'whole'
-  for (const length of [0, 1, 31, 32, 33, 63, 64, 65, minLength - 1, minLength, minLength + 1, longest - 1, longest, longest + 1, longest + 2]) {
-    if (length >= 0) expect([length, await accepts(length)]).toEqual([length, length >= minLength && (maxLength === undefined || length <= longest)])
+  for (const length of [
+    0,
+    1,
+    31,
+    32,
+    33,
+    63,
+    64,
+    65,
+    minLength - 1,
+    minLength,
+    minLength + 1,
+    longest - 1,
+    longest,
+    longest + 1,
+    longest + 2,
+  ]) {
+    if (length >= 0)
+      expect([length, await accepts(length)]).toEqual([
+        length,
+        length >= minLength && (maxLength === undefined || length <= longest),
+      ])
   }
 })

@@ -333,6 +333,9 @@ describe('limits', () => {
       ['/v1/chat/completions', { messages: [...messages, ...messages] }],
       ['/v1/embeddings', { input: ['a', 'b', 'c'] }],
     ]
+    const never = { prompt: ['a', 'b'], n: 2 }
+    const narrow = serviceFor({ limits: { runningRows: 1, queuedRequests: 2 } }).service
+    expect(await refusal(narrow, '/v1/completions', never)).toMatchObject({ status: 413, param: 'n' })
     for (const [path, body] of tooMuch) expect(await refusal(service, path, body)).toMatchObject({ status: 422 })
     expect((await json(service, '/v1/completions', { prompt: 'a' })).usage.completion_tokens).toBeLessThanOrEqual(5)
   })
@@ -380,7 +383,8 @@ describe('leaving', () => {
     const controller = new AbortController()
     await service.answer('/v1/completions', { ...long, stream: true }, { signal: controller.signal })
     controller.abort()
-    while (service.models()[0]!.users > 0) await new Promise((resolve) => setTimeout(resolve, 1))
+    await service.drain()
+    expect(service.models()[0]!.users).toBe(0)
     const { now } = source.last!.engine.stats()
     expect(now.running + now.waiting).toBe(0)
     expect(source.last!.stepper.openStates).toBe(0)
@@ -409,6 +413,29 @@ describe('states', () => {
     expect(await refusal(service, '/v1/completions', { prompt: 'a' })).toMatchObject({ status: 503, code: 'draining' })
     expect((await running).usage.completion_tokens).toBeGreaterThan(0)
     await drained
+  })
+
+  it('answers 503 while it loads what it begins with', async () => {
+    const { service, source } = serviceFor()
+    const open = source.open.bind(source)
+    let goOn: () => void = () => undefined
+    const gate = new Promise<void>((resolve) => {
+      goOn = resolve
+    })
+    source.open = async (signal) => {
+      await gate
+      return open(signal)
+    }
+    const warming = service.warmUp()
+    expect(await refusal(service, '/v1/completions', { prompt: 'a' })).toMatchObject({
+      status: 503,
+      code: 'loading',
+      retryAfter: 2,
+    })
+    expect((await json(service, '/v1/models', {})).data).toHaveLength(1)
+    goOn()
+    await warming
+    expect((await json(service, '/v1/completions', { prompt: 'a', max_tokens: 1 })).choices).toHaveLength(1)
   })
 
   it('tells the observer of every request, once', async () => {
