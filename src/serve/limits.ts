@@ -74,7 +74,7 @@ export const limitsSchema = v.strictObject({
 })
 
 /** What bounds a service. Printed at its start. */
-export type ServeLimits = Readonly<v.InferOutput<typeof limitsSchema>>
+export type ServeLimits = { readonly [Name in keyof (typeof limitsSchema)['entries']]: number }
 
 /**
  * All limits, those not given at their defaults. Throws OptionError on an unknown limit or a value out of range.

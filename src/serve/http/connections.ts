@@ -1,14 +1,19 @@
-import { unavailable } from '../api-error.ts'
 import type { Exchange, Socket } from './exchange.ts'
-import { answerSocket } from './raw-answer.ts'
 
 /** Requests that one connection may have at once, by sending them before the answers (HTTP pipelining). */
 export const pipelineDepth = 16
 
-/** The server's connections, each with the requests that wait for an answer on it. */
+export interface Connection {
+  /** Requests that wait for an answer on it. */
+  readonly exchanges: Set<Exchange>
+  /** One too many: it is told so, unless it asks for the server's health. */
+  readonly surplus: boolean
+}
+
+/** The server's connections. */
 export class Connections {
   readonly #most: number
-  readonly #open = new Map<Socket, Set<Exchange>>()
+  readonly #open = new Map<Socket, Connection>()
 
   constructor(most: number) {
     this.#most = most
@@ -18,14 +23,9 @@ export class Connections {
     return this.#open.size
   }
 
-  /** One connection too many is told so, and closed. */
   accept(socket: Socket): void {
-    if (this.#open.size >= this.#most) {
-      answerSocket(socket, unavailable('the server has all the connections that it takes', 'too_many_connections'))
-      return
-    }
     const exchanges = new Set<Exchange>()
-    this.#open.set(socket, exchanges)
+    this.#open.set(socket, { exchanges, surplus: this.#open.size >= this.#most })
     const leave = () => {
       for (const exchange of exchanges) exchange.leave()
     }
@@ -37,8 +37,8 @@ export class Connections {
     })
   }
 
-  /** Undefined where the connection has been refused, or has closed. */
-  exchangesOf(socket: Socket): Set<Exchange> | undefined {
+  /** Undefined where it has closed. */
+  find(socket: Socket): Connection | undefined {
     return this.#open.get(socket)
   }
 }

@@ -101,13 +101,14 @@ export class HttpApp {
   #admit(request: FastifyRequest, reply: FastifyReply): boolean {
     reply.header('x-request-id', request.id).header('cache-control', 'no-store').header('x-content-type-options', 'nosniff')
     const { socket } = request.raw
-    const siblings = this.connections.exchangesOf(socket)
+    const connection = this.connections.find(socket)
     // Answers that pile up behind one that waits are kept until then; and Node rests such a connection, and would not notice that its
     // client leaves.
-    if (siblings === undefined || siblings.size >= pipelineDepth || socket.isPaused()) {
+    if (connection === undefined || connection.exchanges.size >= pipelineDepth || socket.isPaused()) {
       socket.destroy()
       return false
     }
+    if (connection.surplus) reply.header('connection', 'close')
     checkHost(request)
     checkExpectation(request)
     if (this.#isPublic(request)) {
@@ -117,6 +118,7 @@ export class HttpApp {
     const { hosts, cors, limits } = this.#options
     const caller = this.#keys.nameOf(request.headers.authorization)
     const exchange = this.#begin(request, reply, caller)
+    if (connection.surplus) throw unavailable('the server has all the connections that it takes', 'too_many_connections')
     if (this.#keys.size === 0 && !this.#options.withoutKeys) checkOrigin(request, hosts, cors.origins)
     if (crossOrigin(request, reply, cors.origins)) {
       reply.code(204).send()
@@ -160,7 +162,7 @@ export class HttpApp {
       ...(traceparent && { traceparent }),
       ...(tracestate && { tracestate }),
     })
-    const siblings = this.connections.exchangesOf(raw.socket)
+    const siblings = this.connections.find(raw.socket)?.exchanges
     const exchange = new Exchange(reply.raw, { id: request.id, caller, observer }, this.#options.limits.totalTime + 1_000, () => {
       siblings?.delete(exchange)
       this.#exchanges.delete(request)
@@ -228,7 +230,7 @@ export class HttpApp {
 
   #connectionFailed(error: { readonly code?: string }, socket: Parameters<Connections['accept']>[0]): void {
     const known = connectionError(error.code)
-    const exchanges = this.connections.exchangesOf(socket)
+    const exchanges = this.connections.find(socket)?.exchanges
     if (exchanges === undefined || error.code === 'ECONNRESET' || [...exchanges].some(({ begun }) => begun)) {
       socket.destroy()
       return

@@ -26,8 +26,8 @@ export interface SocketEvents {
   readonly unroutable: (error: Error, request: FastifyRequest, reply: FastifyReply) => void
 }
 
-/** Connections dropped without a word: so many above those that are told. */
-const silentlyDropped = 256
+/** Connections that are told that they are too many; those beyond are dropped without a word. */
+const surplus = 256
 
 /** A Fastify without routes, with the limits of everything that comes before them. */
 export function openFastify(options: CheckedOptions, tls: TlsFiles | undefined, events: SocketEvents): FastifyInstance {
@@ -47,7 +47,7 @@ export function openFastify(options: CheckedOptions, tls: TlsFiles | undefined, 
   }
   const app = tls ? openSecure(common, { ...nodeOptions(options), ...tls }) : openPlain(common, nodeOptions(options))
   const { server } = app
-  server.maxConnections = limits.connections + silentlyDropped
+  server.maxConnections = limits.connections + surplus
   server.on(tls ? 'secureConnection' : 'connection', (socket) => events.connections.accept(socket))
   // Whether the body is wanted is said after looking at the headers.
   for (const name of ['checkContinue', 'checkExpectation']) server.on(name, (request, response) => app.routing(request, response))

@@ -6,8 +6,8 @@ const phrases: Readonly<Record<number, string>> = {
   400: 'Bad Request',
   405: 'Method Not Allowed',
   408: 'Request Timeout',
+  413: 'Payload Too Large',
   431: 'Request Header Fields Too Large',
-  503: 'Service Unavailable',
 }
 
 /** Answers on the bare socket, where there is no request to answer, and closes it. */

@@ -3,7 +3,11 @@ import { OptionError } from '../../../../src/base/errors.ts'
 import { hashKey, newKey } from '../../../../src/serve/http/keys.ts'
 import { appOf, openServer } from '../../../../src/serve/http/open-server.ts'
 import { checkServerOptions } from '../../../../src/serve/http/server-options.ts'
+import { serveLimits } from '../../../../src/serve/limits.ts'
+import { serviceOf } from '../../../../src/serve/open-service.ts'
+import type { Service } from '../../../../src/serve/service.ts'
 import { stubService } from '../stub-service.ts'
+import { stubSource } from '../stub-text-host.ts'
 import { errorOf, openRaw, openTestServer, rawRequest } from './client.ts'
 
 const { key, hash } = newKey()
@@ -19,22 +23,36 @@ test('a hash is that of SHA-256', () => {
 })
 
 /** What is registered, by Fastify's own account. */
-async function registeredRoutes(): Promise<(readonly [method: string, path: string])[]> {
-  const { fastify } = appOf(stubService(), checkServerOptions({ keys, processMetrics: false }), undefined)
+async function registeredRoutes(service: Service): Promise<(readonly [method: string, path: string])[]> {
+  const { fastify } = appOf(service, checkServerOptions({ keys, processMetrics: false }), undefined)
   await fastify.ready()
   const lines = fastify.printRoutes({ commonPrefix: false }).split('\n')
   await fastify.close()
+  // Four characters a level; what is below a path continues it.
+  const above: string[] = []
   return lines.flatMap((line) => {
-    const [, path, methods] = /(\/\S*) \(([A-Z, ]+)\)/.exec(line) ?? []
-    return path === undefined ? [] : methods!.split(', ').map((method) => [method, path] as const)
+    const [, branches, part, methods] = /^([^\w/:]*?)(\/?[^\s─│└├]\S*)(?: \(([A-Z, ]+)\))?$/.exec(line) ?? []
+    if (branches === undefined || part === undefined) return []
+    above.splice(branches.length / 4 - 1, above.length, part)
+    return methods === undefined ? [] : methods.split(', ').map((method) => [method, above.join('')] as const)
   })
 }
 
+/** The endpoints that there are, over a text model that is none. */
+function serviceOfText(): Service {
+  return serviceOf([stubSource()], { limits: serveLimits(), memoryBytes: 10_000, preload: [] })
+}
+
 describe('keys', () => {
-  test('each route that is registered needs one, except those of health', async () => {
-    const routes = await registeredRoutes()
+  test.each([
+    ['the stub', stubService],
+    ['a service', serviceOfText],
+  ])('each route of %s that is registered needs one, except those of health', async (_, make) => {
+    const routes = await registeredRoutes(make())
     const open = new Set<string>()
-    await using server = await openTestServer({ keys })
+    const service = make()
+    await service.warmUp()
+    await using server = await openServer(service, { port: 0, processMetrics: false, keys })
     for (const [method, path] of routes) {
       const url = server.url + path.replaceAll(/:\w+/g, 'some')
       const given = method === 'POST' ? { body: '{}', headers: { 'content-type': 'application/json' } } : {}
@@ -52,7 +70,7 @@ describe('keys', () => {
         expect(response.status).toBe(200)
       }
     }
-    for (const { method, path } of server.stub.endpoints) expect(routes).toContainEqual([method, path])
+    for (const { method, path } of service.endpoints) expect(routes).toContainEqual([method, path])
     expect(routes).toContainEqual(['GET', '/metrics'])
     expect([...open].sort()).toEqual(['GET /health/live', 'GET /health/ready', 'HEAD /health/live', 'HEAD /health/ready'])
   })

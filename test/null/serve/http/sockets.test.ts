@@ -187,8 +187,15 @@ describe('one connection', () => {
     const open = await Promise.all(Array.from({ length: 20 }, () => openRaw(server.server.port)))
     await eventually(() => server.server.load().connections === 20)
     await using raw = await openRaw(server.server.port)
-    raw.send(rawRequest('GET', '/health/live'))
+    raw.send(rawRequest('POST', '/v1/echo', '{}'))
     expect(await raw.closed()).toMatch(/^HTTP\/1.1 503 [\s\S]*retry-after: \d+[\s\S]*"code":"too_many_connections"/)
+    // Whoever watches over the server still hears that it lives.
+    await using probe = await openRaw(server.server.port)
+    probe.send(rawRequest('GET', '/health/live'))
+    expect(await probe.closed()).toMatch(/^HTTP\/1.1 200 /)
+    // Those from before are served.
+    open[0]!.send(rawRequest('POST', '/v1/echo', '{}'))
+    await open[0]!.until(/200 OK/)
     for (const one of open) one.socket.destroy()
     await eventually(() => server.server.load().connections === 0)
   })
