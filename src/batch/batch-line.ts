@@ -2,6 +2,9 @@ import * as v from 'valibot'
 import { DataError } from '../base/errors.ts'
 import { problemOf } from '../base/options.ts'
 import { sha256 } from '../platform/digest.ts'
+import { ApiError } from '../serve/api-error.ts'
+import { parseBody } from '../serve/http/parse-body.ts'
+import { serveLimits } from '../serve/limits.ts'
 
 /** What lines may ask for. */
 export const batchUrls = [
@@ -42,7 +45,11 @@ const lineSchema = v.strictObject({
   body: jsonObject,
 })
 
-/** @throws DataError that names the place when the line is not one of OpenAI's format. */
+// The line around a body is one object more.
+const { bodyDepth, ...standard } = serveLimits()
+const limits = { ...standard, bodyDepth: bodyDepth + 1 }
+
+/** @throws DataError that names the place when the line is not one of OpenAI's format, or larger or deeper than the body of any request may be. */
 export function parseBatchLine(bytes: Uint8Array, place: string): BatchRequest {
   const value = jsonOf(bytes, place)
   const problem = problemOf(lineSchema, value)
@@ -53,10 +60,12 @@ export function parseBatchLine(bytes: Uint8Array, place: string): BatchRequest {
 
 function jsonOf(bytes: Uint8Array, place: string): unknown {
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
-  } catch (cause) {
-    // The parser's words quote the text, which may be private.
-    throw new DataError(`${place} is not JSON`, { expected: 'one JSON object a line, in UTF-8', cause })
+    return parseBody(bytes, limits)
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error
+    // What follows quotes the text, which may be private.
+    const problem = error.message.replace(/^the body/, place).replace(/(?<= is not JSON):.*/s, '')
+    throw new DataError(problem, { fix: 'give one JSON object a line' })
   }
 }
 

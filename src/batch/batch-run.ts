@@ -4,7 +4,7 @@ import { exists, removeFile, writeFileAtomic, writtenAt } from '../platform/file
 import { holdLock } from '../platform/lock-file.ts'
 import { indexBatch, type NumberedRequest, readRequests } from './batch-input.ts'
 import type { BatchRequest } from './batch-line.ts'
-import { type Journal, openJournal } from './journal.ts'
+import { type Journal, longestAnswer, openJournal } from './journal.ts'
 import { type LineResult, outputLine, parseOutputLine, succeeded } from './output-line.ts'
 
 /** How far a batch is. */
@@ -104,7 +104,7 @@ function failed(result: LineResult): boolean {
  * @throws DataError when it is not the complete output of the input: nothing is overwritten.
  */
 async function finished(input: string, output: string, signal: AbortSignal): Promise<BatchProgress> {
-  const lines = streamByteLines(output)
+  const lines = streamByteLines(output, { maxBytes: longestAnswer })
   let [total, failures] = [0, 0]
   try {
     for await (const { request } of readRequests(input, signal)) {

@@ -6,6 +6,9 @@ import { exists } from '../platform/files.ts'
 import type { BatchIndex } from './batch-input.ts'
 import { parseOutputLine, succeeded } from './output-line.ts'
 
+/** Bytes: answers may be longer than any request. */
+export const longestAnswer = 2 ** 30
+
 const headSchema = v.strictObject({
   nextx_batch: v.literal(1),
   /** Of this run of the batch, from its first start to its end. */
@@ -88,7 +91,7 @@ interface Found {
 async function readJournal(path: string, index: BatchIndex, places: Places): Promise<Found> {
   if (!(await exists(path))) return { id: undefined, keep: 0 }
   let [id, keep]: [string | undefined, number] = [undefined, 0]
-  for await (const { bytes, offset, whole } of streamByteLines(path)) {
+  for await (const { bytes, offset, whole } of streamByteLines(path, { maxBytes: longestAnswer })) {
     if (!whole) break
     keep = offset + bytes.length + 1
     if (id === undefined) id = readHead(bytes, path, index)

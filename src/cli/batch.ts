@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander'
 import { positive } from './numbers.ts'
-import { addService, type ServiceFlags } from './served-models.ts'
+import { addService, type ServiceFlags, serviceFlags } from './served-models.ts'
 
 interface QueueFlags {
   readonly queue?: string
@@ -33,10 +33,10 @@ export function registerBatch(program: Command): void {
   command.addHelpText('after', batchExamples).action(async (requests: string, flags: BatchFlags) => {
     if (flags.model === undefined && flags.queue === undefined)
       command.error("error: needs '--model <name=model>' or '--queue <url>'")
-    const foreign = (['model', 'template', 'concurrency', 'threads'] as const).find((name) => flags[name] !== undefined)
+    const foreign = serviceFlags.find((name) => flags[name] !== undefined)
     const fromEnvironment = command.getOptionValueSource('queue') === 'env'
     if (flags.queue !== undefined && foreign !== undefined && !fromEnvironment)
-      command.error(`error: option '--queue' cannot be used with option '--${foreign}': the workers have the models`)
+      command.error(`error: option '--queue' cannot be used with option '--${kebab(foreign)}': the workers have the models`)
     const { batchAction } = await import('./actions/batch.ts')
     const { queue: _queue, ...embedded } = flags
     await batchAction(requests, foreign === undefined ? flags : embedded)
@@ -63,6 +63,10 @@ export function registerBatchWorker(program: Command): void {
     })
 }
 
+function kebab(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+}
+
 function addQueue(command: Command): void {
   const url = new Option('--queue <url>', 'a queue on Redis, which workers share: redis://host:port').env('NEXTX_QUEUE')
   command.addOption(url).option('--queue-name <name>', 'of several queues of one Redis (default: nextx-batch)')
@@ -71,7 +75,7 @@ function addQueue(command: Command): void {
 const batchExamples = `
 Examples:
   nextx batch requests.jsonl --model stories260K --out answers.jsonl
-  nextx batch requests.jsonl --model small=models/qwen3-0.6b --template chat.jinja --out answers.jsonl
+  nextx batch requests.jsonl --model small=models/qwen3-0.6b --chat-template chat.jinja --out answers.jsonl
   nextx batch requests.jsonl --queue redis://localhost:6379 --out answers.jsonl`
 
 const workerExamples = `

@@ -21,6 +21,19 @@ function refuseLonger(path: string, byteLength: number, most: number): void {
 }
 
 /**
+ * Bytes of the file at a URL, as its server says.
+ * @throws DataError when the server does not have the file, or does not say.
+ */
+export async function regularFileSize(path: string): Promise<number> {
+  const response = await fetchFile(path)
+  await response.body?.cancel()
+  const declared = response.headers.get('content-length')
+  if (declared === null)
+    throw new DataError(`the server does not say how long '${path}' is`, { expected: 'the header content-length' })
+  return Number(declared)
+}
+
+/**
  * Whether the server has a file of that URL.
  * @throws DataError when that cannot be told.
  */

@@ -8,7 +8,11 @@ interface Manifest {
 }
 
 const manifest = JSON.parse(readFileSync(`${root}package.json`, 'utf8')) as Manifest
-const entries = Object.keys(manifest.exports).filter((key) => !key.includes('*') && key !== './package.json')
+/** What needs sockets and files: no browser has a use for it. */
+const ofServers = ['./serve', './batch']
+const entries = Object.keys(manifest.exports).filter(
+  (key) => !key.includes('*') && key !== './package.json' && !ofServers.includes(key),
+)
 
 /** Where a bundler put something of Node: a module that it left empty or outside, a native library, or a name in the code. */
 async function tracesOfNode(entry: string): Promise<string[]> {

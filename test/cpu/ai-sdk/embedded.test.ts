@@ -1,5 +1,6 @@
-import { embed, generateImage, generateText, streamText } from 'ai'
+import { embed, generateImage, generateObject, generateText, streamText, tool } from 'ai'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { z } from 'zod'
 import { createNextx, type NextxProvider } from '../../../src/ai-sdk/index.ts'
 import { generateText as continueText } from '../../../src/decode/index.ts'
 import { type Device, openDevice } from '../../../src/platform/index.ts'
@@ -56,6 +57,26 @@ test('a seed decides, and settings beyond the standard arrive', async () => {
   expect(again).toBe(first)
   expect(other).not.toBe(first)
   expect(likeliestToo).toBe(likeliest)
+})
+
+test('an object of a schema, and a call of a tool', async () => {
+  const schema = z.object({ colour: z.enum(['red', 'blue']), small: z.boolean() })
+  const { object } = await generateObject({ model: nextx('stories'), schema, prompt: 'A ball', seed: 1, maxOutputTokens: 100 })
+  expect(schema.parse(object)).toEqual(object)
+  const paint = tool({
+    inputSchema: z.object({ colour: z.enum(['red', 'blue']) }),
+    execute: async ({ colour }) => `${colour} paint`,
+  })
+  const result = await generateText({
+    model: nextx('stories'),
+    prompt: 'A ball',
+    tools: { paint },
+    toolChoice: 'required',
+    seed: 1,
+    maxOutputTokens: 100,
+  })
+  expect(result.finishReason).toBe('tool-calls')
+  expect(result.toolResults.map(({ output }) => output)).toEqual([expect.stringMatching(/^(red|blue) paint$/)])
 })
 
 test('an abort ends an answer', async () => {

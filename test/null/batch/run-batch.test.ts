@@ -201,7 +201,14 @@ describe('inputs that are refused as a whole, before any request', () => {
     ['no line', '', /has no lines/],
     ['no JSON', `${line({})}\n{"custom_id":`, /line 2 of '.*' is not JSON/],
     ['an empty line', `${line({})}\n\n${line({ custom_id: 'b' })}`, /line 2 of '.*' is not JSON/],
-    ['no UTF-8', Buffer.from([0xff, 0x0a]), /line 1 of '.*' is not JSON/],
+    ['no UTF-8', Buffer.from([0xff, 0x0a]), /line 1 of '.*' is not UTF-8/],
+    ['a name of a field twice', '{"custom_id": "a", "custom_id": "b"}', /line 1 of '.*' has the key "custom_id" twice/],
+    [
+      'a deep body',
+      line({ body: { a: JSON.parse('['.repeat(80) + ']'.repeat(80)) as unknown } }),
+      /line 1 of '.*' is nested deeper than 65/,
+    ],
+    ['a large body', line({ body: { a: 'x'.repeat(2 ** 22) } }), /line 1 of '.*' is 4194\d+ bytes long/],
     ['no object', '[]\n', /line 1 of '.*': /],
     ['an unknown field', `${line({ extra: 1 })}\n`, /line 1 of '.*': .*"extra"/],
     ['another method', `${line({ method: 'GET' })}\n`, /line 1 of '.*': method/],
@@ -223,6 +230,13 @@ describe('inputs that are refused as a whole, before any request', () => {
     expect((failure as Error).message).toMatch(message)
     expect(service.calls).toEqual([])
     expect(readdirSync(dirname(output))).toEqual(['in.jsonl'])
+  })
+
+  test('what the line says stays out of the error', async () => {
+    const { input, output } = files('{"custom_id": "a", "body": {"prompt": secret}}')
+    await expect(runBatch({ service: stubService(), input, output })).rejects.toThrow(
+      /^line 1 of '[^']*' is not JSON; give one JSON object a line$/,
+    )
   })
 })
 
