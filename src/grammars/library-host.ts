@@ -51,7 +51,9 @@ class LibraryHost implements GrammarHost {
 
   open(id: number, source: GrammarSource, tokens: readonly number[]): Promise<void> {
     return this.#turn(async () => {
-      const grammar = await this.#grammar(source)
+      const { handle } = await this.#grammar(source)
+      // The library asks a grammar for a handle of its vocabulary, which it never frees; this one is the same, and freed.
+      const grammar = { handle, tokenizerInfo: () => this.#parts.info } as CompiledGrammar
       // Without waiting for the end token, the library tells whether a text may end.
       const matcher = await this.#library.GrammarMatcher.createGrammarMatcher(grammar, undefined, true)
       const state = { matcher, ended: false }

@@ -104,6 +104,17 @@ describe.skipIf(noBrowser !== undefined)('in headless Chromium', () => {
     expect(losses.at(-1)!).toBeLessThan(losses[0]! - 0.3)
   })
 
+  it('writes JSON of a schema', async () => {
+    const schema = {
+      type: 'object',
+      properties: { name: { type: 'string', maxLength: 9 }, age: { type: 'integer' } },
+      required: ['age'],
+    }
+    const text = await ask('write', '/models/stories260K', { kind: 'json-schema', schema })
+    expect(JSON.parse(text)).toMatchObject({ age: expect.any(Number) })
+    await expect(ask('write', '/models/stories260K', { kind: 'json-schema', schema: { not: {} } })).rejects.toThrow('#/not')
+  })
+
   it('reads and writes the same pictures as Node, and refuses the same files', async () => {
     const png = pngFile({
       width: 3,

@@ -1,4 +1,5 @@
-import { createModel, fit, loadModel, loadSystem, openDevice, saveModel } from 'nextx'
+import { createModel, fit, generateText, loadModel, loadSystem, openDevice, saveModel } from 'nextx'
+import { type GrammarSpec, openGrammarCompiler } from 'nextx/grammars'
 import { type Device, type DeviceOptions, packageData } from 'nextx/platform'
 import { readTextData, textTask } from 'nextx/systems'
 import { type Continuation, continueGreedily, continueWith, type Greedy } from './greedy.ts'
@@ -12,6 +13,8 @@ export interface Page {
   continueInWorker(request: Greedy): Promise<Continuation>
   /** Loads and drops the model again and again on one device; what the device still holds after each time. */
   loadAgainAndAgain(request: Greedy, times: number): Promise<Dropped[]>
+  /** What a model on the server writes under a constraint. */
+  write(folder: string, form: GrammarSpec): Promise<string>
   /** What a browser refuses, by name. */
   refusals(request: Greedy): Promise<Record<string, Failure | undefined>>
   /** Trains a small model on a text on the server; the losses before and after, in nats per character, and the vocabulary's size. */
@@ -50,6 +53,17 @@ const page: Page = {
       dropped.push({ ids, left: await device.memory(), wasmBytes })
     }
     return dropped
+  },
+
+  async write(folder, form) {
+    await using device = await openDevice({ threads: 1 })
+    await using model = await loadModel(folder, { device })
+    await using grammars = await openGrammarCompiler({ tokenizer: model.tokenizer })
+    const constraint = await grammars.compile(form)
+    let text = ''
+    const options = { constraint, seed: 3, maxTokens: 100 }
+    for await (const piece of generateText(model.stepper, model.tokenizer, 'Once', options)) text += piece.text
+    return text
   },
 
   async refusals({ device: options, model: folder }) {
