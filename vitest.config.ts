@@ -1,11 +1,11 @@
 import { defineConfig } from 'vitest/config'
 
+const withoutRuntime = 'test/null/**/*.test.ts'
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
     globalSetup: ['test/global-setup.ts'],
     setupFiles: ['test/setup.ts'],
-    // ONNX Runtime sessions in several worker threads of one process can abort it, so every test file has a process of its own.
     pool: 'forks',
     // Tests that load ONNX Runtime themselves send no reports to its maker either.
     env: { ORT_DISABLE_TELEMETRY: '1' },
@@ -16,5 +16,11 @@ export default defineConfig({
     restoreMocks: true,
     unstubEnvs: true,
     unstubGlobals: true,
+    projects: [
+      // Modules have no state of their own, so that files can share them: loading them anew for each took most of the time.
+      { extends: true, test: { name: 'null', include: [withoutRuntime], isolate: false } },
+      // ONNX Runtime sessions in several worker threads of one process can abort it, so every test file has a process of its own.
+      { extends: true, test: { name: 'runtime', include: ['test/**/*.test.ts'], exclude: [withoutRuntime] } },
+    ],
   },
 })

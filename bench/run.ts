@@ -9,6 +9,7 @@ const benches: Readonly<Record<string, () => Promise<{ readonly bench: Bench }>>
   continuous: () => import('./continuous.ts'),
   decode: () => import('./decode.ts'),
   extend: () => import('./extend.ts'),
+  grammar: () => import('./grammar.ts'),
   'image-disa': () => import('./image-disa.ts'),
   'image-elm': () => import('./image-elm.ts'),
   'image-flexvar': () => import('./image-flexvar.ts'),

@@ -1,5 +1,5 @@
 import { DeadlineError, LimitError, RuntimeError } from '../base/errors.ts'
-import { type FinishReason, type GeneratedToken, openContinuation } from '../decode/continuation.ts'
+import { type FinishReason, openContinuation } from '../decode/continuation.ts'
 import type { Outputs, Stepper, StepperState } from '../decode/stepper.ts'
 import type { TokenSource } from '../decode/token-source.ts'
 import { nextTurn } from '../platform/next-turn.ts'
@@ -345,8 +345,7 @@ class BatchEngine<State extends StepperState> implements Engine, JobEvents<State
   }
 
   async #choose(job: Job<State>, logits: Float32Array): Promise<void> {
-    // A request that ends does not make the others wait for its constraint.
-    const token = await Promise.race([this.#next(job, logits), job.over])
+    const token = await job.next(logits)
     if (token === undefined || job.ended) return
     this.#counters.tokens.generated++
     job.deliver(token)
@@ -359,11 +358,6 @@ class BatchEngine<State extends StepperState> implements Engine, JobEvents<State
     if (job.stream.unread < this.#maxUnread) return
     this.#scheduler.pause(job.id)
     job.rest()
-  }
-
-  async #next({ continuation }: Job<State>, logits: Float32Array): Promise<GeneratedToken> {
-    await continuation.prepare()
-    return continuation.next(logits)
   }
 
   /** Frees what ended requests hold. Their readers learn of the end after that. */

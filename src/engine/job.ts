@@ -12,8 +12,6 @@ export class Job<State extends StepperState> {
   readonly stream: TokenStream
   /** Resolves when nothing is held any more. */
   readonly released: Promise<void>
-  /** Resolves when it has ended. */
-  readonly over: Promise<undefined>
   /** While it has a row. */
   state: State | undefined
   /** From admission until its state is free again. */
@@ -30,6 +28,8 @@ export class Job<State extends StepperState> {
   readonly #timers = new Map<keyof Deadlines, ReturnType<typeof setTimeout>>()
   readonly #onDeadline: (error: DeadlineError) => void
   #release: () => void = () => undefined
+  /** Resolves when it has ended. */
+  readonly #over: Promise<undefined>
   #settled: (nothing: undefined) => void = () => undefined
 
   constructor(id: number, continuation: Continuation, service: ServiceOptions, events: JobEvents<State>) {
@@ -41,9 +41,15 @@ export class Job<State extends StepperState> {
     this.released = new Promise((resolve) => {
       this.#release = resolve
     })
-    this.over = new Promise((resolve) => {
+    this.#over = new Promise((resolve) => {
       this.#settled = resolve
     })
+  }
+
+  /** Nothing once it has ended: it does not make the others wait for its constraint. */
+  next(logits: Float32Array): Promise<GeneratedToken | undefined> {
+    const { continuation } = this
+    return Promise.race([continuation.prepare().then(() => continuation.next(logits)), this.#over])
   }
 
   usage(): Usage {

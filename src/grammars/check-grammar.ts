@@ -1,5 +1,5 @@
 import { LimitError, OptionError } from '../base/errors.ts'
-import { choice, type Expression, type Grammar, sequence, text } from './expression.ts'
+import { blockLength, choice, countingOf, type Expression, type Grammar, sequence, text } from './expression.ts'
 import { utf8Runs } from './utf8-ranges.ts'
 
 /** Most symbols of a grammar whose repetitions are written out. */
@@ -62,10 +62,15 @@ function sizeOf(expression: Expression): number {
     case 'choice':
       return expression.options.reduce((sum, option) => sum + sizeOf(option), 1)
     case 'repeat':
-      return sizeOf(expression.of) * Math.max(1, expression.most ?? expression.least + 1)
+      return sizeOf(expression.of) * timesWritten(expression)
     case 'rule':
       return 1
   }
+}
+
+function timesWritten({ of, least, most }: Extract<Expression, { kind: 'repeat' }>): number {
+  const parts = [countingOf(of, least, false), countingOf(of, most === undefined ? 1 : most - least, true)]
+  return parts.reduce((sum, { blocks, singles }) => sum + blocks + singles + (blocks > 0 ? blockLength : 0), 0)
 }
 
 /** Rules that match some finite text. Those that use a rule are looked at again once it is known to. */

@@ -53,3 +53,38 @@ export function separated(of: Expression, between: Expression, least: number, mo
   const rest = repeat(sequence(between, of), Math.max(0, least - 1), most === undefined ? undefined : most - 1)
   return least === 0 ? optional(sequence(of, rest)) : sequence(of, rest)
 }
+
+/** Longest count that is written out one by one; beyond it characters are counted in blocks. */
+const mostSingles = 31
+export const blockLength = 16
+
+/** How a repetition is counted: so many blocks, then so many singles. */
+export interface Counting {
+  readonly blocks: number
+  readonly singles: number
+}
+
+/**
+ * Exactly, or at most, so many times. Each place of a long run of characters is a state of its own to compile; blocks have theirs once.
+ * `atMost`: the last ones of a long count are left out, so that every count below it can be reached.
+ */
+export function countingOf(of: Expression, count: number, atMost: boolean): Counting {
+  if (count <= mostSingles || !isCharacters(of)) return { blocks: 0, singles: count }
+  const blocks = Math.floor(count / blockLength)
+  return atMost ? { blocks: blocks - 1, singles: blockLength } : { blocks, singles: count - blocks * blockLength }
+}
+
+function isCharacters(expression: Expression): boolean {
+  switch (expression.kind) {
+    case 'rule':
+      return false
+    case 'sequence':
+      return expression.parts.every(isCharacters)
+    case 'choice':
+      return expression.options.every(isCharacters)
+    case 'repeat':
+      return isCharacters(expression.of)
+    default:
+      return true
+  }
+}

@@ -48,7 +48,8 @@ const unicodeEscape = sequence(
   hexDigit,
 )
 const shortEscape = set(codeSet([...'"\\/bfnrt'].map((character) => [character.charCodeAt(0), character.charCodeAt(0)] as const)))
-const character = choice([set(unescaped), sequence(text('\\'), choice([shortEscape, unicodeEscape]))])
+/** A character of a string, as it stands or escaped. */
+export const character = choice([set(unescaped), sequence(text('\\'), choice([shortEscape, unicodeEscape]))])
 
 /** Commas and colons, with a space behind them or not: models write both, and none can write spaces forever. */
 export const comma = sequence(text(','), optional(text(' ')))
@@ -56,8 +57,7 @@ export const colon = sequence(text(':'), optional(text(' ')))
 
 /** Rules that every grammar of JSON shares. */
 export const jsonRules: ReadonlyMap<string, Expression> = new Map([
-  ['character', character],
-  ['string', quoted(repeat(rule('character'), 0))],
+  ['string', quoted(repeat(character, 0))],
   ['number', number],
   ['integer', integer],
   ['boolean', choice([text('true'), text('false')])],

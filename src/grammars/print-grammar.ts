@@ -1,4 +1,4 @@
-import type { Expression, Grammar } from './expression.ts'
+import { blockLength, type Counting, countingOf, type Expression, type Grammar } from './expression.ts'
 import { utf8Runs } from './utf8-ranges.ts'
 
 /** What a rule is made of: a range of bytes, or another rule. */
@@ -81,36 +81,62 @@ class GrammarPrinter {
     return alternatives.length === 1 ? alternatives[0]! : [this.#define(this.#factored(alternatives))]
   }
 
+  /**
+   * What is repeated is written out in the rules that repeat it: the library finds out beforehand which tokens a rule takes as a whole, and
+   * a rule of one character takes few.
+   */
   #repeated({ of, least, most }: Extract<Expression, { kind: 'repeat' }>): Alternative[] {
-    if (most !== undefined && most < least) throw new RangeError('a repetition of less than nothing')
     if (most === 0) return [[]]
-    if (most === 1) return [...this.#alternatives(of), ...(least === 0 ? [[]] : [])]
-    const once = this.#define(this.#factored(this.#alternatives(of)))
-    if (most === undefined) return [[...times(once, least), this.#loop(once)]]
-    if (most === least) return [times(once, least)]
-    return [[...times(once, least), this.#atMost(once, most - least)]]
+    const alternatives = this.#alternatives(of)
+    const once = alternatives.filter((items) => items.length > 0)
+    if (once.length === 0) return [[]]
+    // What may be nothing need not come.
+    const needed = once.length < alternatives.length ? 0 : least
+    const further = most === undefined ? [this.#loop(once)] : this.#atMost(once, countingOf(of, most - needed, true))
+    if (needed === 0) return [further]
+    const { blocks, singles } = countingOf(of, needed - 1, false)
+    let behind: Alternative = further
+    for (let i = 0; i < singles; i++) behind = this.#before(once, behind)
+    for (let i = 0; i < blocks; i++) behind = [this.#block(once), ...behind]
+    return once.map((items) => [...items, ...behind])
+  }
+
+  #block(once: readonly Alternative[]): Item {
+    let behind: Alternative = []
+    for (let i = 0; i < blockLength; i++) behind = this.#before(once, behind)
+    return this.#define([behind])
+  }
+
+  /** One of them, then what is behind. */
+  #before(once: readonly Alternative[], behind: Alternative): Alternative {
+    if (once.length === 1) return [...once[0]!, ...behind]
+    return [this.#define(this.#factored(once.map((items) => [...items, ...behind])))]
   }
 
   /** Any number of times. */
-  #loop(once: Item): Item {
-    const name = `loop ${once.label}`
-    const known = this.#made.get(name)
+  #loop(once: readonly Alternative[]): Item {
+    const key = `any number of ${bodyOf(once)}`
+    const known = this.#made.get(key)
     if (known !== undefined) return reference(known)
-    const made = reference(this.#name(name))
-    this.#rules.set(made.label, this.#factored([[once, made], []]))
+    const made = reference(this.#name(key))
+    this.#rules.set(made.label, this.#factored([...once.map((items) => [...items, made]), []]))
     return made
   }
 
-  #atMost(once: Item, most: number): Item {
+  #atMost(once: readonly Alternative[], { blocks, singles }: Counting): Alternative {
     let behind: Alternative = []
-    for (let i = 0; i < most; i++) behind = [this.#define(this.#factored([[once, ...behind], []]))]
-    return behind[0]!
+    for (let i = 0; i < singles; i++) behind = [this.#define(this.#factored([...once.map((items) => [...items, ...behind]), []]))]
+    if (blocks === 0) return behind
+    const block = this.#block(once)
+    let further: Alternative = []
+    for (let i = 0; i < blocks; i++) further = [this.#define(this.#factored([[block, ...further], []]))]
+    return [...further, ...behind]
   }
 
   #define(alternatives: readonly Alternative[]): Item {
     const [only] = alternatives
     if (alternatives.length === 1 && only!.length === 1) return only![0]!
-    const body = alternatives.map((items) => items.map(({ label }) => label).join(' ')).join(' | ')
+    const body = bodyOf(alternatives)
     const known = this.#made.get(body)
     if (known !== undefined) return reference(known)
     const name = this.#name(body)
@@ -150,8 +176,8 @@ class GrammarPrinter {
   }
 }
 
-function times(item: Item, count: number): Item[] {
-  return new Array<Item>(count).fill(item)
+function bodyOf(alternatives: readonly Alternative[]): string {
+  return alternatives.map((items) => items.map(({ label }) => label).join(' ')).join(' | ')
 }
 
 function reference(name: string): Item {

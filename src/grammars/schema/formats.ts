@@ -11,9 +11,10 @@ const hour = '([01][0-9]|2[0-3])'
 const sixty = '[0-5][0-9]'
 const time = `${hour}:${sixty}:${sixty}(\\.[0-9]{1,9})?(Z|[+-]${hour}:${sixty})`
 const octet = '(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])'
-const label = '[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?'
-const host = `${label}(\\.${label}){0,3}\\.[a-z]{2,12}`
-const atom = '[A-Za-z0-9_+-]{1,30}'
+/** Loops rather than counts where a format has none that matters: each count is a state of its own to compile. */
+const host = '[a-z0-9]+(-[a-z0-9]+)*(\\.[a-z0-9]+(-[a-z0-9]+)*)*\\.[a-z]{2,8}'
+const label = '[a-z]([a-z0-9-]{0,14}[a-z0-9])?'
+const atom = '[A-Za-z0-9_+-]+'
 
 /** Texts of each format; some formats have more, which are never written. */
 const patterns: ReadonlyMap<string, string> = new Map([
@@ -22,9 +23,9 @@ const patterns: ReadonlyMap<string, string> = new Map([
   ['date-time', `${date}T${time}`],
   ['uuid', '[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}'],
   ['ipv4', `${octet}\\.${octet}\\.${octet}\\.${octet}`],
-  ['hostname', host],
-  ['email', `${atom}(\\.${atom}){0,2}@${host}`],
-  ['uri', `https?://${host}(:[1-9][0-9]{1,3})?(/[A-Za-z0-9._~-]{1,60}){0,8}/?`],
+  ['hostname', `${label}(\\.${label}){1,3}`],
+  ['email', `${atom}(\\.${atom})*@${host}`],
+  ['uri', `https?://${host}(:[1-9][0-9]{1,3})?(/[A-Za-z0-9._~-]+)*/?`],
 ])
 
 export const formatNames: readonly string[] = [...patterns.keys()]

@@ -1,6 +1,6 @@
 import { LimitError } from '../../base/errors.ts'
 import { choice, type Expression, type Grammar, optional, repeat, rule, sequence, text } from '../expression.ts'
-import { colon, comma, elements, insideQuotes, jsonRules, literal, members, quoted } from '../json-grammar.ts'
+import { character, colon, comma, elements, insideQuotes, jsonRules, literal, members, quoted } from '../json-grammar.ts'
 import { searchedRegex } from '../regex.ts'
 import { areDisjoint } from './disjoint.ts'
 import { formatExpression, formatNames } from './formats.ts'
@@ -243,7 +243,7 @@ function stringExpression(schema: SchemaObject, pointer: string): Expression {
     return quoted(insideQuotes(shape === 'pattern' ? patternOf(schema, pointer) : formatOf(schema, pointer)))
   }
   const [least, most] = [count(schema, 'minLength', pointer) ?? 0, count(schema, 'maxLength', pointer)]
-  return most !== undefined && most < least ? nothing : quoted(repeat(rule('character'), least, most))
+  return most !== undefined && most < least ? nothing : quoted(repeat(character, least, most))
 }
 
 function patternOf(schema: SchemaObject, pointer: string): Expression {

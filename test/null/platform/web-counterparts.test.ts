@@ -6,6 +6,7 @@ import * as digest from '../../../src/platform/digest.ts'
 import * as fileSource from '../../../src/platform/file-source.ts'
 import * as files from '../../../src/platform/files.ts'
 import * as folders from '../../../src/platform/folders.ts'
+import * as grammarLibrary from '../../../src/platform/grammar-library.ts'
 import * as openDevice from '../../../src/platform/open-device.ts'
 import * as packageData from '../../../src/platform/package-data.ts'
 import * as resolveInside from '../../../src/platform/resolve-inside.ts'
@@ -18,12 +19,15 @@ import * as webDigest from '../../../src/platform/web-digest.ts'
 import * as webFileSource from '../../../src/platform/web-file-source.ts'
 import * as webFiles from '../../../src/platform/web-files.ts'
 import * as webFolders from '../../../src/platform/web-folders.ts'
+import * as webGrammarLibrary from '../../../src/platform/web-grammar-library.ts'
 import * as webOpenDevice from '../../../src/platform/web-open-device.ts'
 import * as webPackageData from '../../../src/platform/web-package-data.ts'
 import * as webResolveInside from '../../../src/platform/web-resolve-inside.ts'
 import * as webScratchFile from '../../../src/platform/web-scratch-file.ts'
 import * as webSvgPng from '../../../src/platform/web-svg-png.ts'
 import * as webTextFiles from '../../../src/platform/web-text-files.ts'
+import * as webWorkerThread from '../../../src/platform/web-worker-thread.ts'
+import * as workerThread from '../../../src/platform/worker-thread.ts'
 
 const root = new URL('../../../', import.meta.url)
 const { browser } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8')) as { browser: Readonly<Record<string, string>> }
@@ -40,12 +44,14 @@ const counterparts = {
   'file-source': pair(fileSource, webFileSource),
   files: pair(files, webFiles),
   folders: pair(folders, webFolders),
+  'grammar-library': pair(grammarLibrary, webGrammarLibrary),
   'open-device': pair(openDevice, webOpenDevice),
   'package-data': pair(packageData, webPackageData),
   'resolve-inside': pair(resolveInside, webResolveInside),
   'scratch-file': pair(scratchFile, webScratchFile),
   'svg-png': pair(svgPng, webSvgPng),
   'text-files': pair(textFiles, webTextFiles),
+  'worker-thread': pair(workerThread, webWorkerThread),
 }
 
 test('package.json gives browsers these modules instead of those that need Node', () => {

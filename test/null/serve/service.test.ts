@@ -16,10 +16,14 @@ interface TokenJson {
   readonly top_logprobs: readonly TokenJson[]
 }
 
+interface CallJson {
+  readonly function: { readonly name: string; readonly arguments: string }
+}
+
 interface ChoiceJson {
   readonly index: number
   readonly text: string
-  readonly message: { readonly content: string }
+  readonly message: { readonly content: string; readonly tool_calls: readonly CallJson[] }
   readonly delta: { readonly content?: string }
   readonly logprobs: {
     readonly content: readonly TokenJson[]
@@ -166,6 +170,30 @@ describe('tools', () => {
     const { service } = serviceFor({ says: (read) => read })
     const { choices } = await json(service, '/v1/chat/completions', { messages, tools: [weather], tool_choice: 'none' })
     expect(choices[0]!.message.content).not.toContain('weather')
+  })
+
+  it('hold a call to the schema once the model has begun one', async () => {
+    const parameters = {
+      type: 'object',
+      properties: { city: { enum: ['Bern', 'Rome'] } },
+      required: ['city'],
+      additionalProperties: false,
+    }
+    const tools = [{ type: 'function', function: { name: 'weather', parameters } }]
+    const says = () => 'Well. <tool_call>\n{"name": "other", "arguments": {"place": 5}}\n</tool_call>'
+    const { service } = serviceFor({ says, grammars: 'real', contextLength: 2048 })
+    const { choices } = await json(service, '/v1/chat/completions', {
+      messages,
+      tools,
+      temperature: 0,
+      parallel_tool_calls: false,
+      max_tokens: 200,
+    })
+    expect(choices[0]).toMatchObject({ finish_reason: 'tool_calls', message: { content: 'Well. ' } })
+    const [call] = choices[0]!.message.tool_calls
+    expect(call!.function.name).toBe('weather')
+    expect(call!.function.arguments).toMatch(/^\{"city":"(Bern|Rome)"\}$/)
+    await service[Symbol.asyncDispose]()
   })
 
   it('refuse choices that fit nothing', async () => {

@@ -2,6 +2,7 @@ import { OptionError } from '../../../src/base/errors.ts'
 import type { ConstraintState } from '../../../src/decode/constraint.ts'
 import { score } from '../../../src/decode/index.ts'
 import { embed, openEngine } from '../../../src/engine/index.ts'
+import { type GrammarCompiler, openGrammarCompiler } from '../../../src/grammars/index.ts'
 import { type ServeLimits, serveLimits } from '../../../src/serve/limits.ts'
 import type { ModelSource } from '../../../src/serve/model-pool.ts'
 import type { TextHost } from '../../../src/serve/text/text-host.ts'
@@ -21,8 +22,8 @@ export interface StubModel {
   readonly delay?: number
   readonly withoutTemplate?: boolean
   readonly template?: string
-  /** Forms that hold nothing back; without them, forms are refused. */
-  readonly grammars?: 'anything'
+  /** Forms that hold, or that hold nothing back; without them, forms are refused. */
+  readonly grammars?: 'real' | 'anything'
 }
 
 export interface StubHost extends TextHost {
@@ -49,6 +50,7 @@ export function stubTextHost({
     maxWaitingTokens: limits.queuedTokens,
   })
   const format = chatTemplate(own ?? template)
+  let compiler: Promise<GrammarCompiler> | undefined
   return {
     kind: 'text',
     stepper,
@@ -61,16 +63,21 @@ export function stubTextHost({
           stop: [],
           writesTools: format.source.includes('tools'),
         },
-    constraintOf: async () => {
+    constraintOf: async (spec, signal) => {
       if (grammars === undefined) throw new OptionError('the stub knows no forms')
-      return { open: async () => anything }
+      if (grammars === 'anything') return { open: async () => anything }
+      compiler ??= openGrammarCompiler({ tokenizer: byteTokenizer })
+      return (await compiler).compile(spec, { signal })
     },
     embed: (sequences, signal) => embed(stepper, sequences, { signal }),
     score: (tokens, options) => score(stepper, tokens, options),
     stateBytes: () => 0,
     bytes: () => 1000,
     check: () => engine.check(),
-    [Symbol.asyncDispose]: () => engine[Symbol.asyncDispose](),
+    async [Symbol.asyncDispose]() {
+      await engine[Symbol.asyncDispose]()
+      await (await compiler)?.[Symbol.asyncDispose]()
+    },
   }
 }
 
