@@ -34,31 +34,44 @@ interface Seen {
   tokens: number
 }
 
+/** The same requests with HTTP and without. */
+export function benchBody(index: number, prompt: number, tokens: number): object {
+  return {
+    model: 'bench',
+    prompt: [...fixedIds(index, prompt)],
+    max_tokens: tokens,
+    temperature: 0,
+    ignore_eos: true,
+    stream: true,
+  }
+}
+
+/** Clients that take one request after the other, until all are taken. */
+export async function forEachClient(
+  { clients, requests }: Pick<LoadRun, 'clients' | 'requests'>,
+  work: (index: number) => Promise<void>,
+): Promise<void> {
+  let next = 0
+  const client = async () => {
+    for (let index = next++; index < requests; index = next++) await work(index)
+  }
+  await Promise.all(Array.from({ length: clients }, client))
+}
+
 /** Streams over HTTP from `url`, as a client of completions. One that is refused asks again after as long as it was told. */
 export async function drive(url: string, { clients, requests, prompt, tokens }: LoadRun): Promise<LoadTimes> {
   const agent = new Agent({ keepAlive: true })
   const seen: Seen = { first: [], between: [], refused: [], failed: [], tokens: 0 }
-  let next = 0
   const start = performance.now()
-  const client = async () => {
-    for (let index = next++; index < requests; index = next++) {
-      const body = JSON.stringify({
-        model: 'bench',
-        prompt: [...fixedIds(index, prompt)],
-        max_tokens: tokens,
-        temperature: 0,
-        ignore_eos: true,
-        stream: true,
-      })
-      for (
-        let wait = await ask(`${url}/v1/completions`, agent, body, seen);
-        wait > 0;
-        wait = await ask(`${url}/v1/completions`, agent, body, seen)
-      )
-        await setTimeout(wait * 1000)
-    }
-  }
-  await Promise.all(Array.from({ length: clients }, client))
+  await forEachClient({ clients, requests }, async (index) => {
+    const body = JSON.stringify(benchBody(index, prompt, tokens))
+    for (
+      let wait = await ask(`${url}/v1/completions`, agent, body, seen);
+      wait > 0;
+      wait = await ask(`${url}/v1/completions`, agent, body, seen)
+    )
+      await setTimeout(wait * 1000)
+  })
   agent.destroy()
   return { total: performance.now() - start, ...seen }
 }

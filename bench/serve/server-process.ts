@@ -1,10 +1,9 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { openServer, openService, type Server, type Service } from 'nextx/serve'
 import type { EngineSpec } from '../engine/arm.ts'
-import { fixedIds } from '../engine/ids.ts'
 import { answerRequests } from '../lib/child-arm.ts'
 import { openMinimalServer } from './llama-server.ts'
-import type { LoadRun } from './load.ts'
+import { benchBody, forEachClient, type LoadRun } from './load.ts'
 
 // One server in a process of its own: node server-process.ts <nextx|llama.cpp>.
 
@@ -86,22 +85,11 @@ async function direct(
   asked: Service,
   { clients, requests, prompt, tokens }: LoadRun,
 ): Promise<{ readonly total: number; readonly tokens: number }> {
-  let [next, count] = [0, 0]
+  let count = 0
   const start = performance.now()
-  const client = async () => {
-    for (let index = next++; index < requests; index = next++) {
-      const body = {
-        model: 'bench',
-        prompt: [...fixedIds(index, prompt)],
-        max_tokens: tokens,
-        temperature: 0,
-        ignore_eos: true,
-        stream: true,
-      }
-      const answer = await asked.answer('/v1/completions', body)
-      if (answer.kind === 'events') for await (const { data } of answer.events) if (data !== '[DONE]') count++
-    }
-  }
-  await Promise.all(Array.from({ length: clients }, client))
+  await forEachClient({ clients, requests }, async (index) => {
+    const answer = await asked.answer('/v1/completions', benchBody(index, prompt, tokens))
+    if (answer.kind === 'events') for await (const { data } of answer.events) if (data !== '[DONE]') count++
+  })
   return { total: performance.now() - start, tokens: count }
 }

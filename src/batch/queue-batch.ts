@@ -15,7 +15,7 @@ export interface QueueBatchOptions extends BatchFiles {
   readonly window?: number
   /** Milliseconds between two looks at all lines in Redis, for those whose end nobody told of. Default 2000. */
   readonly sweepInterval?: number
-  /** Told when the connection is lost, and when it is back. */
+  /** Told when the connection is lost, when it is back, and when there are no workers. */
   readonly onNotice?: Notice
   readonly signal?: AbortSignal
 }
@@ -42,7 +42,7 @@ export async function queueBatch(options: QueueBatchOptions): Promise<BatchProgr
   const { queue, window = 1000, sweepInterval = 2000, onNotice, signal = new AbortController().signal } = options
   await using connection = await connectQueue(queue, { signal, onNotice })
   return await withBatch(options, signal, async (run) => {
-    await using collector = new Collector(connection, run, signal)
+    await using collector = new Collector(connection, { run, signal, onNotice })
     await collector.collectAll({ window, sweepInterval })
   })
 }
@@ -51,6 +51,12 @@ export async function queueBatch(options: QueueBatchOptions): Promise<BatchProgr
 const chunk = 64
 /** After which Redis may drop what nobody fetched: it is then done again. */
 const keptFor = 7 * 24 * 3600 // s
+
+interface Collecting {
+  readonly run: BatchRun
+  readonly signal: AbortSignal
+  readonly onNotice?: Notice | undefined
+}
 
 class Collector implements AsyncDisposable {
   readonly #queue: Queue
@@ -61,15 +67,18 @@ class Collector implements AsyncDisposable {
   readonly #waiting = new Map<string, NumberedRequest>()
   /** Of those: jobs of which an event says that they have ended. */
   readonly #ended = new Set<string>()
+  readonly #onNotice: Notice
   #wake: () => void = () => undefined
+  #alone = false
 
-  constructor({ bullmq, client, name, another }: QueueConnection, run: BatchRun, signal: AbortSignal) {
+  constructor({ bullmq, client, name, another }: QueueConnection, { run, signal, onNotice = () => undefined }: Collecting) {
     const kept = { age: keptFor }
     const jobs = { removeOnComplete: kept, removeOnFail: kept, attempts: 1 }
     this.#queue = new bullmq.Queue(name, { connection: client, defaultJobOptions: jobs })
     this.#events = new bullmq.QueueEvents(name, { connection: another() })
     this.#run = run
     this.#signal = signal
+    this.#onNotice = onNotice
     const ended = ({ jobId: id }: { readonly jobId: string }): void => {
       if (!this.#waiting.has(id)) return
       this.#ended.add(id)
@@ -90,6 +99,7 @@ class Collector implements AsyncDisposable {
       while (more || this.#waiting.size > 0) {
         const swept = !(await this.#endOrTime(sweepInterval))
         await this.#collect(swept ? [...this.#waiting.keys()] : [...this.#ended])
+        if (swept) await this.#lookForWorkers()
         if (more) more = await this.#fill(pending, window)
       }
     } finally {
@@ -146,6 +156,14 @@ class Collector implements AsyncDisposable {
       }
     })
     return orAborted(told, this.#signal)
+  }
+
+  /** Says once that nobody works, until somebody does. */
+  async #lookForWorkers(): Promise<void> {
+    // Some hosts of Redis do not tell who is connected.
+    const workers = await this.#redis(this.#queue.getWorkersCount().catch(() => 1))
+    if (workers === 0 && !this.#alone) this.#onNotice("nobody works on the queue; start workers with 'nextx batch-worker'")
+    this.#alone = workers === 0
   }
 
   /** Writes down the results of jobs that have ended, and adds those again that are gone. */

@@ -2,7 +2,7 @@ import type * as BullMQ from 'bullmq'
 import type * as IoRedis from 'ioredis'
 import * as v from 'valibot'
 import { NextxError, OptionError, RuntimeError } from '../base/errors.ts'
-import { wholeNumber } from '../base/options.ts'
+import { checkOptions, wholeNumber } from '../base/options.ts'
 import { orAborted } from './waits.ts'
 
 /** Where the queue is. */
@@ -86,6 +86,17 @@ export async function connectQueue(
       for (const connection of [client, ...others]) connection.disconnect()
     },
   }
+}
+
+/**
+ * Finds out whether Redis is there, before anything is done that takes long.
+ * @throws OptionError on a URL that is none of Redis; RuntimeError when the packages are not installed, or Redis does not answer in time.
+ * @example
+ * await checkQueue({ url: 'redis://localhost:6379' })
+ */
+export async function checkQueue(queue: BatchQueue, { signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
+  checkOptions(queueField, queue, 'checkQueue')
+  await using _connection = await connectQueue(queue, { signal: signal ?? new AbortController().signal })
 }
 
 /** Host and port, without user and password. */

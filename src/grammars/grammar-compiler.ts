@@ -2,6 +2,7 @@ import * as v from 'valibot'
 import { DisposedError, LimitError, OptionError } from '../base/errors.ts'
 import type { TextTokenizer } from '../base/model.ts'
 import { checkOptions, wholeNumber } from '../base/options.ts'
+import { unlessAborted } from '../base/unless-aborted.ts'
 import type { Constraint, ConstraintState } from '../decode/constraint.ts'
 import type { GrammarHost, GrammarSource, GrammarVocabulary, HostHandles } from './grammar-host.ts'
 import { grammarSource } from './grammar-source.ts'
@@ -160,19 +161,4 @@ function vocabularyOf(tokenizer: TextTokenizer, size: number): GrammarVocabulary
     at += piece.length
   }
   return { size, bytes, ends, endTokens }
-}
-
-/** What was begun goes on behind an abort. */
-async function unlessAborted<T>(task: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return task
-  let stop: () => void = () => undefined
-  const aborted = new Promise<never>((_, reject) => {
-    stop = () => reject(signal.reason)
-    signal.addEventListener('abort', stop)
-  })
-  try {
-    return await Promise.race([task, aborted])
-  } finally {
-    signal.removeEventListener('abort', stop)
-  }
 }

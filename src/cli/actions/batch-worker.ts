@@ -1,4 +1,4 @@
-import { workOnBatches } from '../../batch/index.ts'
+import { checkQueue, workOnBatches } from '../../batch/index.ts'
 import type { BatchWorkerFlags } from '../batch.ts'
 import { interruptible } from '../exit.ts'
 import { thousands } from '../format.ts'
@@ -9,6 +9,9 @@ import { openFlagged } from './batch-service.ts'
 export async function batchWorkerAction(flags: BatchWorkerFlags): Promise<void> {
   const { queue: url, queueName: name, concurrency, lock } = flags
   await interruptible(async (signal) => {
+    const queue = { url, ...(name && { name }) }
+    // A queue that is not there is said before a model is loaded.
+    await checkQueue(queue, { signal })
     await using service = await openFlagged(flags, signal)
     note('working; Ctrl-C stops it')
     // A dead worker is noticed in a third of the time more.
@@ -16,7 +19,7 @@ export async function batchWorkerAction(flags: BatchWorkerFlags): Promise<void> 
     const times = lockTime !== undefined && { lockTime, stalledInterval: Math.max(50, Math.round(lockTime / 3)) }
     const answered = await workOnBatches({
       service,
-      queue: { url, ...(name && { name }) },
+      queue,
       ...(concurrency && { concurrency }),
       ...times,
       onNotice: note,

@@ -13,6 +13,7 @@ export interface BatchProcessSettings {
   /** A text whose requests end the process. */
   readonly poisoned?: string
   readonly mostDeaths?: number
+  readonly concurrency?: number
 }
 
 const {
@@ -23,17 +24,18 @@ const {
   delay = 0,
   poisoned,
   mostDeaths = 1000,
+  concurrency = 3,
 } = JSON.parse(process.argv[2] ?? '{}') as BatchProcessSettings
 const refuse = ({ body }: StubCall) => {
   if (poisoned !== undefined && JSON.stringify(body).includes(poisoned)) process.kill(process.pid, 'SIGKILL')
 }
 const service = stubService({ delay: () => delay, refuse })
 
-if (role === 'run') await runBatch({ service, input, output, concurrency: 3 })
+if (role === 'run') await runBatch({ service, input, output, concurrency })
 if (role === 'collect') await queueBatch({ queue: { url }, input, output, window: 40, sweepInterval: 500 })
 if (role === 'work') {
   const stop = new AbortController()
   process.once('SIGTERM', () => stop.abort(new Error('SIGTERM')))
   const times = { lockTime: 600, stalledInterval: 300 }
-  await workOnBatches({ service, queue: { url }, concurrency: 3, mostDeaths, ...times, signal: stop.signal })
+  await workOnBatches({ service, queue: { url }, concurrency, mostDeaths, ...times, signal: stop.signal })
 }

@@ -116,13 +116,17 @@ describe.skipIf(missing !== undefined)('batches over Redis', () => {
     const { url } = await startRedis()
     const { input, output, expected } = await batchFiles(4)
     const slow = startWorker(url, 60_000)
-    const batch = queueBatch({ queue: { url }, input, output })
+    const notices: string[] = []
+    const onNotice = (text: string) => void notices.push(text)
+    const batch = queueBatch({ queue: { url }, input, output, sweepInterval: 50, onNotice })
     while (slow.service.calls.length < 3) await wait(5)
     slow.stop()
     expect(await slow.done).toBe(0)
+    while (notices.length === 0) await wait(5)
     const quick = startWorker(url)
     await batch
     expect(quick.service.calls.length).toBe(4)
+    expect(notices).toEqual(["nobody works on the queue; start workers with 'nextx batch-worker'"])
     expect(readFileSync(output, 'utf8')).toBe(expected)
   })
 
@@ -145,7 +149,8 @@ describe.skipIf(missing !== undefined)('batches over Redis', () => {
     const batch = queueBatch({ queue: { url }, input, output })
     const poisoned = 'How many are 0 '
     while (!existsSync(output)) {
-      const worker = start({ role: 'work', url, poisoned, mostDeaths: 1 })
+      // One at a time: a death counts for everything that was under way.
+      const worker = start({ role: 'work', url, poisoned, mostDeaths: 1, concurrency: 1 })
       await Promise.race([exitOf(worker), batch])
     }
     expect(await batch).toEqual({ total: 2, done: 2, failed: 1 })
