@@ -13,7 +13,7 @@ export interface HostOptions {
 }
 
 export async function openHost(vocabulary: GrammarVocabulary, { kept, worker, times }: HostOptions): Promise<GrammarHost> {
-  if (!worker || !hasThreads) return openLibraryHost(vocabulary, kept)
+  if (!worker || !hasThreads()) return openLibraryHost(vocabulary, kept)
   const data: GrammarWorkerData = { vocabulary, kept }
   const host = new WorkerHost((events) => openGrammarThread(data, events), times)
   try {

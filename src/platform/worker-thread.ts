@@ -17,7 +17,10 @@ export interface WorkerThread {
   terminate(): Promise<void>
 }
 
-export const hasThreads: boolean = true
+/** A function: the value of a constant is written into other modules when the package is built. */
+export function hasThreads(): boolean {
+  return true
+}
 
 /**
  * A thread of nextx/grammars.
