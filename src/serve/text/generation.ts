@@ -113,20 +113,41 @@ interface Started {
   readonly next: Promise<IteratorResult<Omit<Piece, 'choice'>, void>>
 }
 
-/** Pieces of all readers, whichever comes first. An error of one is an error of all. */
+interface Arrival {
+  readonly choice: number
+  readonly result?: IteratorResult<Omit<Piece, 'choice'>, void>
+  readonly failure?: { readonly error: unknown }
+}
+
+/**
+ * Pieces of all readers as they come. An error of one is an error of all. No `Promise.race` over what is left: one that waits long would
+ * keep a reaction for every piece of the others.
+ */
 async function* merged(started: readonly Started[], close: () => Promise<void>): AsyncGenerator<Piece, void, undefined> {
-  const named = (choice: number, next: Started['next']) => next.then((result) => ({ choice, result }))
-  const waiting = new Map(started.map(({ next }, choice) => [choice, named(choice, next)]))
+  const arrived: Arrival[] = []
+  let wake: () => void = () => undefined
+  const arrive = (arrival: Arrival) => {
+    arrived.push(arrival)
+    wake()
+  }
+  const watch = (choice: number, next: Started['next']) =>
+    void next.then(
+      (result) => arrive({ choice, result }),
+      (error: unknown) => arrive({ choice, failure: { error } }),
+    )
+  for (const [choice, { next }] of started.entries()) watch(choice, next)
   try {
-    while (waiting.size > 0) {
-      const { choice, result } = await Promise.race(waiting.values())
-      waiting.delete(choice)
-      if (result.done === true) continue
-      yield { choice, ...result.value }
-      waiting.set(choice, named(choice, started[choice]!.reader.next()))
+    for (let going = started.length; going > 0; ) {
+      if (arrived.length === 0) await new Promise<void>((resolve) => (wake = resolve))
+      const { choice, result, failure } = arrived.shift()!
+      if (failure !== undefined) throw failure.error
+      if (result!.done === true) going--
+      else {
+        yield { choice, ...result!.value }
+        watch(choice, started[choice]!.reader.next())
+      }
     }
   } finally {
-    for (const left of waiting.values()) left.catch(() => undefined)
     await close()
   }
 }
