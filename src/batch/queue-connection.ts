@@ -1,25 +1,8 @@
 import type * as BullMQ from 'bullmq'
 import type * as IoRedis from 'ioredis'
-import * as v from 'valibot'
 import { NextxError, OptionError, RuntimeError } from '../base/errors.ts'
-import { checkOptions, wholeNumber } from '../base/options.ts'
+import type { BatchQueue, Notice } from './queue-address.ts'
 import { orAborted } from './waits.ts'
-
-/** Where the queue is. */
-export interface BatchQueue {
-  /** `redis://host:port`, or `rediss://` over TLS; with user, password and number of the database where they are needed. */
-  readonly url: string
-  /** Of the queue, the same for batches and workers. Default `nextx-batch`. */
-  readonly name?: string
-  /** Milliseconds in which Redis must answer at the start. Default 5000. */
-  readonly connectTime?: number
-}
-
-export const queueField = v.strictObject({
-  url: v.string(),
-  name: v.optional(v.pipe(v.string(), v.regex(/^[\w.-]{1,100}$/))),
-  connectTime: v.optional(wholeNumber(1, 600_000)),
-})
 
 /** The packages that the queue needs, and how to open connections that wait for a Redis that is away. */
 export interface QueueConnection extends AsyncDisposable {
@@ -29,9 +12,6 @@ export interface QueueConnection extends AsyncDisposable {
   /** Another connection to the same Redis, closed with this one. */
   another(): IoRedis.Redis
 }
-
-/** Called with a sentence when the connection is lost, and when it is back. */
-export type Notice = (text: string) => void
 
 const install = 'install them with `npm install bullmq@6.7.0 ioredis@5.11.1`'
 
@@ -86,17 +66,6 @@ export async function connectQueue(
       for (const connection of [client, ...others]) connection.disconnect()
     },
   }
-}
-
-/**
- * Finds out whether Redis is there, before anything is done that takes long.
- * @throws OptionError on a URL that is none of Redis; RuntimeError when the packages are not installed, or Redis does not answer in time.
- * @example
- * await checkQueue({ url: 'redis://localhost:6379' })
- */
-export async function checkQueue(queue: BatchQueue, { signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
-  checkOptions(queueField, queue, 'checkQueue')
-  await using _connection = await connectQueue(queue, { signal: signal ?? new AbortController().signal })
 }
 
 /** Host and port, without user and password. */
