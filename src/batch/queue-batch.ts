@@ -1,6 +1,7 @@
 import type { Job, Queue, QueueEvents } from 'bullmq'
 import * as v from 'valibot'
 import { callable, checkOptions, wholeNumber } from '../base/options.ts'
+import { unlessAborted } from '../base/unless-aborted.ts'
 import type { NumberedRequest } from './batch-input.ts'
 import { type BatchFiles, type BatchProgress, type BatchRun, withBatch } from './batch-run.ts'
 import { type LineResult, resultSchema } from './output-line.ts'
@@ -8,7 +9,6 @@ import { type BatchQueue, type Notice, queueField } from './queue-address.ts'
 import { connectQueue, type QueueConnection } from './queue-connection.ts'
 import { jobId, jobName, jobOf, lineOf } from './queue-job.ts'
 import { fileFields } from './run-batch.ts'
-import { orAborted } from './waits.ts'
 
 export interface QueueBatchOptions extends BatchFiles {
   readonly queue: BatchQueue
@@ -156,7 +156,7 @@ class Collector implements AsyncDisposable {
         resolve(true)
       }
     })
-    return orAborted(told, this.#signal)
+    return unlessAborted(told, this.#signal)
   }
 
   /** Says once that nobody works, until somebody does. */
@@ -195,7 +195,7 @@ class Collector implements AsyncDisposable {
   }
 
   #redis<T>(command: Promise<T>): Promise<T> {
-    return orAborted(command, this.#signal)
+    return unlessAborted(command, this.#signal)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

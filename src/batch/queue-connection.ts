@@ -1,8 +1,8 @@
 import type * as BullMQ from 'bullmq'
 import type * as IoRedis from 'ioredis'
 import { NextxError, OptionError, RuntimeError } from '../base/errors.ts'
+import { unlessAborted } from '../base/unless-aborted.ts'
 import type { BatchQueue, Notice } from './queue-address.ts'
-import { orAborted } from './waits.ts'
 
 /** The packages that the queue needs, and how to open connections that wait for a Redis that is away. */
 export interface QueueConnection extends AsyncDisposable {
@@ -101,7 +101,7 @@ async function reach(client: IoRedis.Redis, { place, connectTime, signal }: Reac
   }
   client.on('error', note)
   try {
-    await orAborted(orAborted(answered(client), late.signal), signal)
+    await unlessAborted(unlessAborted(answered(client), late.signal), signal)
   } catch (error) {
     if (signal.aborted || error instanceof NextxError) throw error
     throw unreachable(place, problem || reasonOf(error))

@@ -1,41 +1,13 @@
+import { unlessAborted } from '../base/unless-aborted.ts'
 import { SignalGroup } from './signal-group.ts'
 
 /** Resolves after so many milliseconds; rejects with the signal's reason as soon as it aborts. */
-export function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
-  return untilAborted(signal, (resolve) => {
-    const timer = setTimeout(resolve, milliseconds)
-    return () => clearTimeout(timer)
+export async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const over = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, milliseconds)
   })
-}
-
-/** The promise's outcome, or the signal's reason if that comes first; then the promise's later failure is nobody's. */
-export function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return untilAborted(signal, (resolve, reject) => {
-    promise.then(resolve, reject)
-    return () => undefined
-  })
-}
-
-type Begin<T> = (resolve: (value: T) => void, reject: (reason: unknown) => void) => () => void
-
-/** `begin` starts what is waited for, and returns what stops it. */
-function untilAborted<T>(signal: AbortSignal, begin: Begin<T>): Promise<T> {
-  return new Promise<T>((resolve, reject) => {
-    let stop = (): void => undefined
-    const abort = () => {
-      stop()
-      reject(signal.reason)
-    }
-    const settled =
-      <V>(settle: (value: V) => void) =>
-      (value: V) => {
-        signal.removeEventListener('abort', abort)
-        settle(value)
-      }
-    signal.addEventListener('abort', abort, { once: true })
-    stop = begin(settled<T>(resolve), settled<unknown>(reject))
-    if (signal.aborted) abort()
-  })
+  await unlessAborted(over, signal).finally(() => clearTimeout(timer))
 }
 
 /**
