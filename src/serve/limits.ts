@@ -44,9 +44,9 @@ export const limitsSchema = v.strictObject({
   /** Bytes of a request's headers. */
   headerBytes: most(16 * 2 ** 10),
   /** Characters of a schema or a grammar. */
-  schemaCharacters: most(64 * 2 ** 10),
+  schemaCharacters: v.optional(wholeNumber(1, 2 ** 24), 64 * 2 ** 10),
   /** Objects within one another, of a schema. */
-  schemaDepth: most(32),
+  schemaDepth: v.optional(wholeNumber(1, 256), 32),
   /** Milliseconds to make a grammar of a schema. */
   grammarTime: most(5_000),
   /** Pictures of one request. */
