@@ -14,6 +14,7 @@ const ofType: Readonly<Record<string, readonly JsonType[]>> = {
   properties: ['object'],
   required: ['object'],
   additionalProperties: ['object'],
+  propertyNames: ['object'],
   items: ['array'],
   prefixItems: ['array'],
   minItems: ['array'],

@@ -1,11 +1,10 @@
 import { LimitError } from '../../base/errors.ts'
 import { choice, type Expression, type Grammar, optional, repeat, rule, sequence, text } from '../expression.ts'
-import { character, colon, comma, elements, insideQuotes, jsonRules, literal, members, quoted } from '../json-grammar.ts'
-import { searchedRegex } from '../regex.ts'
+import { colon, comma, elements, jsonRules, literal, members } from '../json-grammar.ts'
 import { areDisjoint } from './disjoint.ts'
-import { formatExpression, formatNames } from './formats.ts'
 import { constraintsOf, declaredTypes, isOfType, type JsonType, refuseBeside, typesOf } from './keywords.ts'
 import { integerExpression, numberExpression } from './number-schema.ts'
+import { allowedNames } from './property-names.ts'
 import {
   asSchema,
   below,
@@ -18,6 +17,7 @@ import {
   resolveReference,
   type SchemaObject,
 } from './schema-source.ts'
+import { StringReader } from './string-schema.ts'
 
 const nothing = choice([])
 const anything = rule('value')
@@ -37,6 +37,7 @@ class SchemaReader {
   readonly #rules = new Map(jsonRules)
   /** Referred to, and not read yet. */
   readonly #waiting: { readonly name: string; readonly place: Place }[] = []
+  readonly #strings = new StringReader()
   #made = 0
 
   constructor(root: Place, deepest: number) {
@@ -122,7 +123,7 @@ class SchemaReader {
       case 'array':
         return this.#array(schema, pointer, depth)
       case 'string':
-        return stringExpression(schema, pointer)
+        return this.#strings.read(schema, pointer)
       case 'number':
         return numberExpression(schema, pointer)
       case 'integer':
@@ -151,15 +152,17 @@ class SchemaReader {
 
   #object(schema: SchemaObject, pointer: string, depth: number): Expression {
     const further = subschema(schema, 'additionalProperties', pointer)
-    const named = this.#properties(schema, pointer, depth, further)
+    const allowed = allowedNames(schema, pointer)
+    const named = this.#properties(schema, pointer, depth, further, allowed ?? [])
     if (named.length > 0) return sequence(text('{'), this.#named(named), text('}'))
-    if (keyword(schema, 'properties') !== undefined && keyword(schema, 'additionalProperties') === undefined) return text('{}')
+    const closed = keyword(schema, 'properties') !== undefined && keyword(schema, 'additionalProperties') === undefined
+    if (closed || allowed !== undefined) return text('{}')
     const value = this.#read(further, depth + 1)
     return members(this.#define(sequence(rule('string'), colon, value)))
   }
 
-  /** Those of `properties`, then those that are required only. */
-  #properties(schema: SchemaObject, pointer: string, depth: number, further: Place): Property[] {
+  /** Those of `properties`, then those that are required or allowed only. */
+  #properties(schema: SchemaObject, pointer: string, depth: number, further: Place, allowed: readonly string[]): Property[] {
     const given = keyword(schema, 'properties')
     const properties = given === undefined ? {} : given
     if (!isObject(properties)) throw refused(below(pointer, 'properties'), 'is no object')
@@ -168,7 +171,7 @@ class SchemaReader {
     const places = new Map(
       Object.entries(properties).map(([name, value]) => [name, asSchema(value, below(pointer, 'properties', name))]),
     )
-    for (const name of required as readonly string[]) if (!places.has(name)) places.set(name, further)
+    for (const name of [...(required as readonly string[]), ...allowed]) if (!places.has(name)) places.set(name, further)
     return [...places].map(([name, place]) => ({
       member: sequence(literal(name), colon, this.#read(place, depth + 1)),
       required: required.includes(name),
@@ -232,29 +235,4 @@ function tuple(prefix: readonly Expression[], rest: Expression, least: number, m
     behind = i < least ? here : optional(here)
   }
   return sequence(text('['), most === 0 ? text('') : behind, text(']'))
-}
-
-function stringExpression(schema: SchemaObject, pointer: string): Expression {
-  const shapes = ['pattern', 'format', 'minLength', 'maxLength'].filter((name) => keyword(schema, name) !== undefined)
-  const [shape] = shapes
-  if (shape === undefined) return rule('string')
-  if (shape === 'pattern' || shape === 'format') {
-    if (shapes.length > 1) throw refused(below(pointer, shapes[1]!), `is not supported beside ${shape}`, 'a pattern that says both')
-    return quoted(insideQuotes(shape === 'pattern' ? patternOf(schema, pointer) : formatOf(schema, pointer)))
-  }
-  const [least, most] = [count(schema, 'minLength', pointer) ?? 0, count(schema, 'maxLength', pointer)]
-  return most !== undefined && most < least ? nothing : quoted(repeat(character, least, most))
-}
-
-function patternOf(schema: SchemaObject, pointer: string): Expression {
-  const pattern = keyword(schema, 'pattern')
-  if (typeof pattern !== 'string') throw refused(below(pointer, 'pattern'), 'is no text')
-  return searchedRegex(pattern, `the schema's ${below(pointer, 'pattern')}`)
-}
-
-function formatOf(schema: SchemaObject, pointer: string): Expression {
-  const name = keyword(schema, 'format')
-  const expression = typeof name === 'string' ? formatExpression(name) : undefined
-  if (expression !== undefined) return expression
-  throw refused(below(pointer, 'format'), 'is not supported', `one of ${formatNames.join(', ')}`)
 }
