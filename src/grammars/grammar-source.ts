@@ -7,6 +7,7 @@ import { choice, type Grammar, text } from './expression.ts'
 import type { GrammarSource } from './grammar-host.ts'
 import type { GrammarSpec, TaggedSchema } from './grammar-spec.ts'
 import { jsonRules } from './json-grammar.ts'
+import { oneTagGrammar } from './one-tag-grammar.ts'
 import { printGrammar } from './print-grammar.ts'
 import { wholeRegex } from './regex.ts'
 import { schemaGrammar } from './schema/schema-grammar.ts'
@@ -18,19 +19,21 @@ export interface SourceLimits {
 }
 
 const texts = v.pipe(v.array(v.pipe(v.string(), v.minLength(1))), v.minLength(1))
+const tagList = v.pipe(
+  v.array(v.strictObject({ begin: v.pipe(v.string(), v.minLength(1)), schema: v.unknown(), end: v.string() })),
+  v.minLength(1),
+)
 const specSchema = v.variant('kind', [
   v.strictObject({ kind: v.literal('json') }),
   v.strictObject({ kind: v.literal('json-schema'), schema: v.unknown() }),
   v.strictObject({ kind: v.literal('regex'), pattern: v.string() }),
   v.strictObject({ kind: v.literal('ebnf'), grammar: v.string(), root: v.optional(v.string()) }),
   v.strictObject({ kind: v.literal('choice'), choices: texts }),
+  v.strictObject({ kind: v.literal('one-tag'), tags: tagList }),
   v.strictObject({
     kind: v.literal('tagged'),
     triggers: texts,
-    tags: v.pipe(
-      v.array(v.strictObject({ begin: v.pipe(v.string(), v.minLength(1)), schema: v.unknown(), end: v.string() })),
-      v.minLength(1),
-    ),
+    tags: tagList,
   }),
 ])
 
@@ -90,6 +93,8 @@ function grammarOf(spec: Exclude<GrammarSpec, { kind: 'tagged' }>, limits: Sourc
       return schemaGrammar(spec.schema, limits.depth)
     case 'regex':
       return { root: 'root', rules: new Map([['root', wholeRegex(spec.pattern)]]) }
+    case 'one-tag':
+      return oneTagGrammar(spec.tags, limits.depth)
     case 'ebnf':
       return readEbnf(spec.grammar, spec.root)
     case 'choice':

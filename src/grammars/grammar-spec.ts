@@ -17,5 +17,7 @@ export type GrammarSpec =
   | { readonly kind: 'ebnf'; readonly grammar: string; readonly root?: string }
   /** One of these texts. */
   | { readonly kind: 'choice'; readonly choices: readonly string[] }
+  /** One of the tags, and nothing else. References within a schema are to that schema. */
+  | { readonly kind: 'one-tag'; readonly tags: readonly TaggedSchema[] }
   /** Any text, until it says a trigger, which begins one of the tags; then that tag to its end, then any text again. */
   | { readonly kind: 'tagged'; readonly triggers: readonly string[]; readonly tags: readonly TaggedSchema[] }

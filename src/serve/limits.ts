@@ -13,6 +13,8 @@ export const limitsSchema = v.strictObject({
   queuedTokens: most(2 ** 18, 0),
   /** Sequences that run at once, of each model. */
   runningRows: most(16),
+  /** Characters of a prompt, or of all messages of a conversation: what is looked at before it is cut into tokens. */
+  promptCharacters: most(2 ** 19),
   /** Tokens of a prompt, where the model's context allows more. */
   promptTokens: most(2 ** 20),
   /** Tokens of an answer; also what is generated where a request says nothing, if the context has room. */

@@ -1,4 +1,5 @@
 import { DataError, NextxError, OptionError } from '../base/errors.ts'
+import { openFileSource } from '../platform/file-source.ts'
 import { isFile, listFiles, regularFileSize } from '../platform/files.ts'
 import { currentFolder } from '../platform/folders.ts'
 import { isImageConfig } from '../systems/index.ts'
@@ -33,12 +34,23 @@ export async function modelSource({ name, path: given }: NamedModel, context: So
 }
 
 async function kindOf(path: string): Promise<Host['kind']> {
-  if (await isFile(path)) return /\.json$/i.test(path) ? 'series' : 'text'
+  if (await isFile(path)) return (await beginsAsJson(path)) ? 'series' : 'text'
   try {
     return isImageConfig(await readJson(path, 'config.json')) ? 'pictures' : 'text'
   } catch (error) {
     if (error instanceof NextxError) return 'text'
     throw error
+  }
+}
+
+/** A saved forecaster is JSON, whatever its name; a GGUF file begins with those letters. */
+async function beginsAsJson(path: string): Promise<boolean> {
+  const source = await openFileSource(path)
+  try {
+    const bytes = await source.read(0, Math.min(1, source.byteLength))
+    return bytes[0] === '{'.charCodeAt(0)
+  } finally {
+    await source[Symbol.asyncDispose]()
   }
 }
 

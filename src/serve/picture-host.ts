@@ -8,6 +8,10 @@ import { Turns } from './turns.ts'
 
 export interface PictureHost extends Host {
   readonly kind: 'pictures'
+  /** What its method takes, as `generateImages` names it. */
+  readonly options: readonly string[]
+  /** Width and height of its pictures. */
+  readonly size: string
   /** Draws when its turn has come. Rejects as `generateImages` does, and with BusyError. */
   draw(options: GenerateImagesOptions, signal: AbortSignal): Promise<Pictures>
 }
@@ -21,8 +25,11 @@ export interface HostContext {
 export async function openPictureHost(path: string, bytes: number, { device, limits }: HostContext): Promise<PictureHost> {
   const model = await loadImageModel(path, { device })
   const turns = new Turns(limits.queuedRequests)
+  const { height, width } = model.tokenizer.picture
   return {
     kind: 'pictures',
+    options: model.sampler.options,
+    size: `${width}x${height}`,
     bytes: () => bytes,
     check: () => [],
     draw: (options, signal) =>

@@ -15,7 +15,9 @@ export function samplingFields(limits: ServeLimits) {
   return {
     model: v.string(),
     stream: v.optional(v.boolean(), false),
-    stream_options: v.optional(v.strictObject({ include_usage: v.optional(v.boolean(), false) })),
+    stream_options: v.optional(
+      v.strictObject({ include_usage: v.optional(v.boolean(), false), include_obfuscation: v.optional(v.literal(false)) }),
+    ),
     n: v.optional(wholeNumber(1, limits.choices), 1),
     temperature: v.optional(between(0, 2)),
     top_p: v.optional(between(0, 1)),
@@ -44,6 +46,8 @@ export function samplingFields(limits: ServeLimits) {
     ignore_eos: v.optional(v.boolean()),
     /** Kept states are shared only among requests that name the same one. */
     user: v.optional(v.pipe(v.string(), v.maxLength(256))),
+    safety_identifier: v.optional(v.pipe(v.string(), v.maxLength(256))),
+    prompt_cache_key: v.optional(v.pipe(v.string(), v.maxLength(256))),
     regex: v.optional(v.string()),
     grammar: v.optional(v.string()),
     choices: v.optional(v.pipe(v.array(v.pipe(v.string(), v.minLength(1))), v.minLength(1))),

@@ -219,6 +219,11 @@ export class Forecaster {
     return this.hasIntervals ? [80, 95] : []
   }
 
+  /** The default levels where every series of a history has intervals: where the method says quantiles, or was calibrated on that series. */
+  levelsFor({ series }: SeriesFrame): readonly number[] {
+    return this.#capabilities.probabilistic || series.every(({ id }) => this.#isCalibrated(id)) ? this.defaultLevels : []
+  }
+
   /**
    * What is to come after each series' last value. Throws OptionError on a horizon that the method was not fitted for and on levels that its calibration cannot
    * tell, MismatchError on a history of another frequency, DataError on histories that it cannot use, NonFiniteError where it says what is no number.

@@ -21,7 +21,7 @@ export function chatCompletions(context: EndpointContext): Endpoint {
       const lease = await useText(context, body.model, call)
       return withLease(lease, async () => {
         const { host } = lease
-        const replies = await startReplies(conversation, body.model, askContext(context, host, call, body.user))
+        const replies = await startReplies(conversation, body.model, askContext(context, host, call, body))
         const shared = { body, host, id: `chatcmpl-${call.id}`, created: unixTime() }
         return deliver(lease, replies, {
           stream: body.stream,

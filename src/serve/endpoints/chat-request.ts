@@ -65,6 +65,11 @@ export function chatSchema(limits: ServeLimits) {
     tools: v.optional(v.array(functionTool), []),
     tool_choice: v.optional(toolChoice),
     parallel_tool_calls: v.optional(v.boolean()),
+    /** The only ones that there are. */
+    modalities: v.optional(v.pipe(v.array(v.literal('text')), v.minLength(1))),
+    service_tier: v.optional(v.picklist(['auto', 'default'])),
+    /** Of stored answers; these are not, and neither is this. */
+    metadata: v.optional(v.pipe(v.record(v.string(), v.string()), v.maxEntries(16))),
     /** Nothing is stored. */
     store: v.optional(v.literal(false)),
   })

@@ -3,7 +3,7 @@ import { wholeNumber } from '../../base/options.ts'
 import { invalid } from '../api-error.ts'
 import type { ServeLimits } from '../limits.ts'
 import { checkStream, samplingFields } from '../sampling-fields.ts'
-import { encodePrompt, type TextHost } from '../text/text-host.ts'
+import { responseFormat } from '../text/output-form.ts'
 
 const id = wholeNumber(0, 2 ** 31 - 1)
 const ids = v.pipe(v.array(id), v.minLength(1))
@@ -21,6 +21,7 @@ export function completionSchema(limits: ServeLimits) {
     /** Tokens besides the chosen one; 0 is the chosen one alone. */
     logprobs: v.optional(wholeNumber(0, limits.topLogProbs)),
     echo: v.optional(v.boolean(), false),
+    response_format: v.optional(responseFormat),
     /** No more answers are made than are given. */
     best_of: v.optional(wholeNumber(1)),
   })
@@ -38,9 +39,9 @@ export function checkCompletion(body: CompletionBody): void {
   if (echo && stream) throw invalid('echo', 'an echo is not streamed', 'unsupported_combination')
 }
 
-/** Ids of each prompt. */
-export function promptsOf({ prompt }: CompletionBody, host: TextHost): (readonly number[])[] {
-  const list =
-    typeof prompt === 'string' || typeof prompt[0] === 'number' ? [prompt as string | number[]] : (prompt as (string | number[])[])
-  return list.map((one) => (typeof one === 'string' ? encodePrompt(host, one) : one))
+/** Each prompt, as a text or as ids. */
+export function promptsOf({ prompt }: CompletionBody): readonly (string | readonly number[])[] {
+  return typeof prompt === 'string' || typeof prompt[0] === 'number'
+    ? [prompt as string | number[]]
+    : (prompt as (string | number[])[])
 }

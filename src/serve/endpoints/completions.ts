@@ -2,10 +2,9 @@ import type { GeneratedToken, TokenLogProb } from '../../decode/index.ts'
 import { readBody } from '../read-body.ts'
 import { engineOptionsOf, seedOf, stopsOf, stopTokensOf } from '../sampling-fields.ts'
 import type { Answer, Call, Endpoint, ServerEvent } from '../service.ts'
-import { checkPrompt } from '../text/conversation.ts'
 import { type Answering, type Ask, type AskContext, startAnswers } from '../text/generation.ts'
 import { constraintFor, formOf } from '../text/output-form.ts'
-import type { TextHost } from '../text/text-host.ts'
+import { encodePrompts, type TextHost } from '../text/text-host.ts'
 import { tokenText } from '../text/token-texts.ts'
 import { type CompletionBody, checkCompletion, completionSchema, promptsOf } from './completion-request.ts'
 import { askContext, type EndpointContext, unixTime, useText } from './context.ts'
@@ -21,14 +20,13 @@ export function completions(context: EndpointContext): Endpoint {
     async answer({ body: given }, call): Promise<Answer> {
       const body = readBody(schema, given)
       checkCompletion(body)
-      const form = formOf(body, undefined)
+      const form = formOf(body, body.response_format)
       const lease = await useText(context, body.model, call)
       return withLease(lease, async () => {
         const { host } = lease
-        const prompts = promptsOf(body, host)
-        for (const prompt of prompts) checkPrompt('prompt', prompt.length, context.limits)
+        const prompts = await encodePrompts(host, promptsOf(body), { param: 'prompt', limits: context.limits })
         const constraint = await constraintFor(host, form, call.signal)
-        const asking = askContext(context, host, call, body.user)
+        const asking = askContext(context, host, call, body)
         const asks = prompts.map((prompt) => ({ ...askOf(body, asking), prompt, constraint }))
         const shared = { body, host, asks, id: `cmpl-${call.id}`, created: unixTime(), signal: call.signal }
         const answering = body.max_tokens === 0 ? nothing(asks) : await startAnswers(asks, asking)
@@ -133,10 +131,12 @@ function listsOf(tokens: readonly (Told | GeneratedToken)[], { body, host }: Sha
     to += text.length
     return at
   })
-  const top = tokens.map(({ topLogProbs }) =>
+  const top = tokens.map(({ token, logProb, topLogProbs }) =>
     topLogProbs === undefined
       ? null
-      : Object.fromEntries(topLogProbs.map(({ token, logProb }) => [tokenText(host.tokenizer, token).token, logProb])),
+      : Object.fromEntries(
+          [...topLogProbs, { token, logProb }].map((each) => [tokenText(host.tokenizer, each.token).token, each.logProb]),
+        ),
   )
   const lists = { tokens: texts, token_logprobs: tokens.map(({ logProb }) => logProb), top_logprobs: top, text_offset: offsets }
   return { lists, to }

@@ -1,6 +1,7 @@
 import { ApiError } from '../api-error.ts'
 import type { ServeLimits } from '../limits.ts'
 import type { Host, Lease, ModelPool } from '../model-pool.ts'
+import type { SamplingFields } from '../sampling-fields.ts'
 import type { Call } from '../service.ts'
 import type { AskContext } from '../text/generation.ts'
 import type { TextHost } from '../text/text-host.ts'
@@ -31,13 +32,15 @@ export async function useKind(context: EndpointContext, name: string, kind: Host
   return pool.use(name, call.signal)
 }
 
+type Sharing = Pick<SamplingFields, 'user' | 'safety_identifier' | 'prompt_cache_key'>
+
 /** Tells its parts apart, so that no caller can name another's. */
-export function saltOf({ caller }: Call, user: string | undefined): string {
-  return JSON.stringify([caller, user ?? null])
+export function saltOf({ caller }: Call, { user, safety_identifier: identifier, prompt_cache_key: key }: Sharing): string {
+  return JSON.stringify([caller, user ?? null, identifier ?? null, key ?? null])
 }
 
-export function askContext({ limits }: EndpointContext, host: TextHost, call: Call, user: string | undefined): AskContext {
-  return { host, limits, signal: call.signal, salt: saltOf(call, user), observer: call.observer }
+export function askContext({ limits }: EndpointContext, host: TextHost, call: Call, fields: Sharing): AskContext {
+  return { host, limits, signal: call.signal, salt: saltOf(call, fields), observer: call.observer }
 }
 
 export function unixTime(): number {

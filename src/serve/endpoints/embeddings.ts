@@ -4,8 +4,7 @@ import { wholeNumber } from '../../base/options.ts'
 import type { ServeLimits } from '../limits.ts'
 import { readBody } from '../read-body.ts'
 import type { Endpoint } from '../service.ts'
-import { checkPrompt } from '../text/conversation.ts'
-import { encodePrompt } from '../text/text-host.ts'
+import { encodePrompts } from '../text/text-host.ts'
 import { type EndpointContext, useText } from './context.ts'
 import { duringLease } from './deliver.ts'
 
@@ -36,8 +35,7 @@ export function embeddings(context: EndpointContext): Endpoint {
       const inputs = (several ? input : [input]) as (string | number[])[]
       const lease = await useText(context, model, call)
       return duringLease(lease, async () => {
-        const sequences = inputs.map((one) => (typeof one === 'string' ? encodePrompt(lease.host, one) : one))
-        for (const sequence of sequences) checkPrompt('input', sequence.length, context.limits)
+        const sequences = await encodePrompts(lease.host, inputs, { param: 'input', limits: context.limits })
         const vectors = await lease.host.embed(sequences, call.signal)
         const tokens = sequences.reduce((sum, { length }) => sum + length, 0)
         call.observer.tokens({ prompt: tokens, cached: 0, generated: 0 }, undefined)

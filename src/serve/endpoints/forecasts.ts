@@ -57,7 +57,8 @@ export function forecasts(context: EndpointContext): Endpoint {
       const { frame } = await readHistory(body)
       const lease = await useKind(context, body.model, 'series', call)
       return duringLease(lease, async () => {
-        const { horizon, levels, paths, seed } = body
+        const { forecaster } = lease.host as SeriesHost
+        const { horizon, levels = forecaster.levelsFor(frame), paths, seed } = body
         const asked = Object.fromEntries(
           Object.entries({ horizon, levels, paths, seed }).filter(([, value]) => value !== undefined),
         )

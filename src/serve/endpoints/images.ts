@@ -47,10 +47,11 @@ export function images(context: EndpointContext): Endpoint {
     path: '/v1/images/generations',
     async answer({ body: given }, call) {
       const body = readBody(schema, given)
-      const options = optionsOf(body)
+      if (body.prompt !== undefined && body.class !== undefined) throw invalid('class', 'prompt and class both name a class')
       const lease = await useKind(context, body.model, 'pictures', call)
       return duringLease(lease, async () => {
-        const pictures = await (lease.host as PictureHost).draw(options, call.signal)
+        const host = lease.host as PictureHost
+        const pictures = await host.draw(optionsOf(body, host), call.signal)
         return {
           kind: 'json',
           body: { created: unixTime(), data: pngs(pictures), size: `${pictures.width}x${pictures.height}`, output_format: 'png' },
@@ -60,13 +61,28 @@ export function images(context: EndpointContext): Endpoint {
   }
 }
 
-function optionsOf(body: ImagesBody): GenerateImagesOptions {
-  const { prompt, class: wanted, n, size, seed, guidance, temperature, top_k: topK, top_p: topP, steps } = body
-  if (prompt !== undefined && wanted !== undefined) throw invalid('class', 'prompt and class both name a class')
+/** Fields, and the options that methods take or do not. */
+const optional = {
+  size: 'size',
+  guidance: 'guidance',
+  temperature: 'temperature',
+  top_k: 'topK',
+  top_p: 'topP',
+  steps: 'steps',
+} as const
+
+/** Throws ApiError on fields that the model's method does not take; its own size it always makes. */
+function optionsOf(body: ImagesBody, host: PictureHost): GenerateImagesOptions {
+  const { prompt, class: wanted, n: count, seed = crypto.getRandomValues(new Uint32Array(1))[0]! } = body
+  const given = Object.entries(optional).flatMap(([field, option]) => {
+    const value = body[field as keyof typeof optional]
+    if (value === undefined || (field === 'size' && value === host.size)) return []
+    if (!host.options.includes(option))
+      throw invalid(field, `the model '${body.model}' does not take '${field}'`, 'unsupported_field')
+    return [[option, typeof value === 'string' ? sizeOf(value) : value]]
+  })
   const classes = prompt ?? wanted
-  const given = { classes, count: n, size: size === undefined ? undefined : sizeOf(size), guidance, temperature, topK, topP, steps }
-  const known = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
-  return { ...known, seed: seed ?? crypto.getRandomValues(new Uint32Array(1))[0]! }
+  return { ...Object.fromEntries(given), ...(classes !== undefined && { classes }), ...(count !== undefined && { count }), seed }
 }
 
 function sizeOf(text: string): [height: number, width: number] {

@@ -75,6 +75,8 @@ export function responsesSchema(limits: ServeLimits) {
     /** Nothing is stored, so that no response can be gone on from. */
     store: v.optional(v.literal(false, 'responses are not stored: send store: false, and the whole conversation as input')),
     truncation: v.optional(v.literal('disabled')),
+    service_tier: v.optional(v.picklist(['auto', 'default'])),
+    stream_options: v.optional(v.strictObject({ include_obfuscation: v.optional(v.literal(false)) })),
   })
 }
 
@@ -97,7 +99,7 @@ export function conversationOf(body: ResponsesBody, limits: ServeLimits): Conver
   const withLogProbs = include.length > 0
   if (body.top_logprobs !== undefined && !withLogProbs)
     throw invalid('top_logprobs', "top_logprobs do nothing without include: ['message.output_text.logprobs']")
-  const { stream: _stream, max_output_tokens: most, top_logprobs: top, ...sampling } = others
+  const { stream: _stream, stream_options: _options, max_output_tokens: most, top_logprobs: top, ...sampling } = others
   const chat = {
     ...sampling,
     model,

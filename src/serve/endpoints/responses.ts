@@ -20,7 +20,7 @@ export function responses(context: EndpointContext): Endpoint {
       const lease = await useText(context, body.model, call)
       return withLease(lease, async () => {
         const { host } = lease
-        const replies = await startReplies(conversation, body.model, askContext(context, host, call, body.user))
+        const replies = await startReplies(conversation, body.model, askContext(context, host, call, body))
         const writer = new ResponseWriter(body, conversation, host, call.id)
         const ways = {
           stream: body.stream,
@@ -71,8 +71,8 @@ class ResponseWriter {
       if (delta.calls.length > 0) yield* this.#endText()
       for (const call of delta.calls) yield* this.#call(call)
     }
-    yield* this.#endText()
     const status = finish === 'length' ? 'incomplete' : 'completed'
+    yield* this.#endText(status)
     yield this.#event(`response.${status}`, { response: this.#response(status, replies) })
   }
 
@@ -96,14 +96,14 @@ class ResponseWriter {
     yield this.#event('response.content_part.added', { ...this.#place(), part: this.#part('') })
   }
 
-  *#endText(): Generator<ServerEvent> {
+  *#endText(status: 'completed' | 'incomplete' = 'completed'): Generator<ServerEvent> {
     const text = this.#text
     if (text === undefined) return
     const place = this.#place()
     const part = this.#part(text)
     yield this.#event('response.output_text.done', { ...place, text, logprobs: part.logprobs })
     yield this.#event('response.content_part.done', { ...place, part })
-    const item = { id: place.item_id, type: 'message', status: 'completed', role: 'assistant', content: [part] }
+    const item = { id: place.item_id, type: 'message', status, role: 'assistant', content: [part] }
     yield this.#event('response.output_item.done', { output_index: place.output_index, item })
     this.#output.push(item)
     this.#text = undefined
@@ -161,7 +161,7 @@ class ResponseWriter {
       top_p,
       max_output_tokens: max_output_tokens ?? null,
       text: { format: text?.format ?? { type: 'text' } },
-      tool_choice: tool_choice ?? (tools.length === 0 ? 'none' : 'auto'),
+      tool_choice: tool_choice ?? 'auto',
       tools,
       truncation: 'disabled',
       metadata,

@@ -1,12 +1,13 @@
 import * as v from 'valibot'
+import { commonLength } from '../../base/common-length.ts'
 import { wholeNumber } from '../../base/options.ts'
 import { likelihoodMetrics } from '../../metrics/index.ts'
+import { nextTurn } from '../../platform/next-turn.ts'
 import { invalid } from '../api-error.ts'
 import type { ServeLimits } from '../limits.ts'
 import { readBody } from '../read-body.ts'
 import type { Endpoint } from '../service.ts'
-import { checkPrompt } from '../text/conversation.ts'
-import { encodePrompt, type TextHost } from '../text/text-host.ts'
+import { checkCharacters, checkPrompt, encodePrompt, type TextHost } from '../text/text-host.ts'
 import { tokenText } from '../text/token-texts.ts'
 import { type EndpointContext, useText } from './context.ts'
 import { duringLease } from './deliver.ts'
@@ -40,8 +41,11 @@ export function score(context: EndpointContext): Endpoint {
       const inputs = Array.isArray(body.input) ? body.input : [body.input]
       const lease = await useText(context, body.model, call)
       const data = await duringLease(lease, async () => {
-        const read = inputs.map((input) => readInput(input, lease.host))
-        for (const { ids } of read) checkPrompt('input', ids.length, context.limits)
+        const read: Read[] = []
+        for (const input of inputs) {
+          read.push(readInput(input, lease.host, context.limits))
+          if (inputs.length > 1) await nextTurn()
+        }
         const scored: object[] = []
         for (const [index, each] of read.entries()) scored.push({ index, ...(await scoreOne(each, lease.host, body, call.signal)) })
         call.observer.tokens({ prompt: read.reduce((sum, { ids }) => sum + ids.length, 0), cached: 0, generated: 0 }, undefined)
@@ -59,19 +63,21 @@ interface Read {
   readonly scored: string
 }
 
-function readInput(input: Input, host: TextHost): Read {
-  if (typeof input === 'string') {
-    const ids = encodePrompt(host, input)
-    const known = 1
-    const first = host.tokenizer.startToken === undefined ? host.tokenizer.decode(ids.slice(0, 1)) : ''
-    if (ids.length < 2) throw invalid('input', 'a text of which nothing can be scored')
-    return { ids, known, scored: input.slice(first.length) }
-  }
-  const before = encodePrompt(host, input.prompt)
-  const ids = [...before, ...host.tokenizer.encode(input.continuation)]
-  if (before.length === 0) throw invalid('input', 'the prompt has no tokens; give the whole as a text')
-  if (ids.length === before.length) throw invalid('input', 'the continuation is empty')
-  return { ids, known: before.length, scored: input.continuation }
+/**
+ * A continuation is what the tokens of the whole are beyond those of the prompt: cut by itself, its first word may be another token. Where a
+ * token reaches from the prompt into the continuation, scoring begins with it.
+ */
+function readInput(input: Input, host: TextHost, limits: ServeLimits): Read {
+  const [prompt, rest] = typeof input === 'string' ? ['', input] : [input.prompt, input.continuation]
+  checkCharacters('input', prompt.length + rest.length, host, limits)
+  const ids = encodePrompt(host, prompt + rest)
+  checkPrompt('input', ids.length, limits)
+  const known = typeof input === 'string' ? 1 : commonLength(encodePrompt(host, prompt), ids)
+  if (known === 0) throw invalid('input', 'the prompt has no tokens; give the whole as a text')
+  if (known >= ids.length)
+    throw invalid('input', typeof input === 'string' ? 'a text of which nothing can be scored' : 'the continuation adds no token')
+  const start = host.tokenizer.decode(ids.slice(0, known))
+  return { ids, known, scored: (prompt + rest).slice(start.length) }
 }
 
 const encoder = new TextEncoder()

@@ -1,6 +1,6 @@
 import * as v from 'valibot'
 import { wholeNumber } from '../../base/options.ts'
-import { invalid } from '../api-error.ts'
+import { invalid, tooLarge } from '../api-error.ts'
 import { readBody } from '../read-body.ts'
 import type { Endpoint } from '../service.ts'
 import { chatOf, encodePrompt } from '../text/text-host.ts'
@@ -27,6 +27,9 @@ export function tokenize(context: EndpointContext): Endpoint {
     async answer({ body: given }, call) {
       const body = readBody(schema, given)
       const { model, prompt, add_special_tokens: special } = body
+      const { promptCharacters } = context.limits
+      if (prompt !== undefined && prompt.length > promptCharacters)
+        throw tooLarge('prompt', `the prompt has ${prompt.length} characters, expected at most ${promptCharacters}`)
       if ((prompt === undefined) === (body.messages === undefined)) throw invalid('prompt', 'expected either prompt or messages')
       if (body.messages !== undefined && special !== undefined)
         throw invalid('add_special_tokens', 'a chat template says where special tokens are')

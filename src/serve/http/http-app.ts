@@ -200,7 +200,7 @@ export class HttpApp {
   #refuse(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
     const exchange = this.#exchanges.get(request)
     const known = httpErrorOf(error, this.#options.limits)
-    if (exchange?.wanted === false || reply.raw.headersSent) {
+    if (exchange?.wanted === false || reply.raw.headersSent || reply.raw.destroyed) {
       reply.hijack()
       reply.raw.destroy()
       return

@@ -1,4 +1,4 @@
-import { callTags, readCall, type ToolCall } from './tools.ts'
+import { callTags, readCall, readCutCall, type ToolCall } from './tools.ts'
 
 /** What a piece of an answer says. */
 export interface Said {
@@ -20,7 +20,7 @@ export function plainReader(): CallReader {
   return { push: (text) => ({ text, calls: nothing }), end: () => ({ text: '', calls: nothing }) }
 }
 
-/** For answers that are one call, as JSON. What is no whole call stays text. */
+/** For answers that are one call, as JSON. One that was cut is a call too, from its name on, and nothing before. */
 export function wholeCallReader(): CallReader {
   let held = ''
   return {
@@ -29,8 +29,8 @@ export function wholeCallReader(): CallReader {
       return { text: '', calls: nothing }
     },
     end() {
-      const call = readCall(held)
-      return call === undefined ? { text: held, calls: nothing } : { text: '', calls: [call] }
+      const call = readCall(held) ?? readCutCall(held)
+      return { text: '', calls: call === undefined ? nothing : [call] }
     },
   }
 }
@@ -64,7 +64,8 @@ export function taggedReader(): CallReader {
     },
     end() {
       const begin = held.indexOf(callTags.begin)
-      const call = begin < 0 ? undefined : readCall(held.slice(begin + callTags.begin.length))
+      const rest = held.slice(begin + callTags.begin.length)
+      const call = begin < 0 ? undefined : (readCall(rest) ?? readCutCall(rest))
       return call === undefined ? { text: held, calls: nothing } : { text: held.slice(0, begin), calls: [call] }
     },
   }

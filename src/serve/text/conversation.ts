@@ -1,14 +1,13 @@
 import type { FinishReason, GeneratedToken } from '../../decode/index.ts'
 import type { GrammarSpec } from '../../grammars/index.ts'
 import type { ChatMessage } from '../../tokenizers/index.ts'
-import { invalid, tooLarge } from '../api-error.ts'
-import type { ServeLimits } from '../limits.ts'
+import { invalid } from '../api-error.ts'
 import type { TokenCounts } from '../observer.ts'
 import { engineOptionsOf, type SamplingFields, seedOf, stopsOf, stopTokensOf } from '../sampling-fields.ts'
 import { type CallReader, plainReader, taggedReader, wholeCallReader } from './call-reader.ts'
 import { type Answering, type AskContext, type Piece, startAnswers } from './generation.ts'
 import { constraintFor } from './output-form.ts'
-import { chatOf } from './text-host.ts'
+import { chatOf, checkCharacters, checkPrompt } from './text-host.ts'
 import { callGrammar, callTags, checkTools, type Tool, type ToolCall, type ToolChoice, toolsMessage } from './tools.ts'
 
 /** What chat completions and responses have in common, once read. */
@@ -46,6 +45,7 @@ export async function startReplies(conversation: Conversation, name: string, con
   checkTools(tools, toolChoice, limits)
   const form = wantedForm(conversation)
   const chat = chatOf(host, name)
+  checkCharacters('messages', charactersOf(conversation), host, limits)
   const prompt = chat.encode(...promptOf(conversation, chat.writesTools))
   checkPrompt('messages', prompt.length, limits)
   const constraint = await constraintFor(host, form, signal, toolChoice === 'none' ? undefined : 'tools')
@@ -63,9 +63,12 @@ export async function startReplies(conversation: Conversation, name: string, con
   return { ...answers, deltas: deltasOf(answers, () => readerFor(toolChoice)) }
 }
 
-export function checkPrompt(param: string, tokens: number, { promptTokens }: ServeLimits): void {
-  if (tokens > promptTokens)
-    throw tooLarge(param, `the prompt has ${tokens} tokens, expected at most ${promptTokens}`, 'context_length_exceeded')
+/** Of everything that a template may write. */
+function charactersOf({ messages, tools }: Conversation): number {
+  return (
+    messages.reduce((total, { content }) => total + (typeof content === 'string' ? content.length : 0), 0) +
+    (tools.length === 0 ? 0 : JSON.stringify(tools).length)
+  )
 }
 
 /** One thing alone can say what an output looks like. */

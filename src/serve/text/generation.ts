@@ -52,6 +52,7 @@ export async function startAnswers(asks: readonly Ask[], context: AskContext): P
   const streams: GenerationStream[] = []
   let closed: Promise<void> | undefined
   const end = async () => {
+    if (streams.length === 0) return
     await Promise.all(streams.map((stream) => stream.return()))
     context.observer.tokens(countsOf(asks, streams), waitOf(streams))
   }
@@ -158,7 +159,8 @@ function countsOf(asks: readonly Ask[], streams: readonly GenerationStream[]): T
   let cached = 0
   let at = 0
   for (const { count } of asks) {
-    cached += Math.min(...streams.slice(at, at + count).map(({ usage }) => usage.reusedTokens))
+    const reused = streams.slice(at, at + count).map(({ usage }) => usage.reusedTokens)
+    cached += reused.length === 0 ? 0 : Math.min(...reused)
     at += count
   }
   const generated = streams.reduce((total, { usage }) => total + usage.generatedTokens, 0)

@@ -6,7 +6,7 @@ import { type ChatFormat, loadModel, readChatFormat, type TextModel } from '../.
 import { type ChatTokenizer, chatTemplate, encodeChat } from '../../tokenizers/index.ts'
 import type { ServeLimits } from '../limits.ts'
 import { Turns } from '../turns.ts'
-import type { ChatEncoder, TextHost } from './text-host.ts'
+import { type ChatEncoder, longestTokenOf, type TextHost } from './text-host.ts'
 
 export interface TextHostOptions {
   readonly device: Device
@@ -49,6 +49,7 @@ export function textHost(model: TextModel, format: ChatFormat | undefined, optio
     kind: 'text',
     engine,
     tokenizer,
+    longestToken: longestTokenOf(tokenizer),
     chat: format && chatEncoder(tokenizer, format),
     constraintOf: (spec, signal) => grammars.compile(spec, signal),
     embed: (sequences, signal) => turns.run(() => embed(stepper, sequences, { signal }), signal),

@@ -64,6 +64,7 @@ const params: Readonly<Record<GrammarSpec['kind'], string>> = {
   ebnf: 'grammar',
   choice: 'choices',
   tagged: 'tools',
+  'one-tag': 'tools',
 }
 
 /** What a form allows. Rejects with ApiError, which names the field, where the form is malformed or not supported. */

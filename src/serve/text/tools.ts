@@ -36,33 +36,30 @@ export function checkTools(tools: readonly Tool[], choice: ToolChoice, limits: S
   if (tools.length === 0 && (choice === 'required' || choice === 'auto')) throw invalid('tool_choice', 'a choice among no tools')
 }
 
-/** The calls that may or must be made, as a grammar. */
+/** The calls that may or must be made, as a grammar. Throws ApiError on parameters that are no objects. */
 export function callGrammar(tools: readonly Tool[], choice: Exclude<ToolChoice, 'none'>): GrammarSpec {
-  if (choice === 'auto') return { kind: 'tagged', triggers: [callTags.begin], tags: tools.map(taggedCall) }
+  if (choice === 'auto') {
+    const around = { begin: `${callTags.begin}\n`, end: `\n${callTags.end}` }
+    return { kind: 'tagged', triggers: [callTags.begin], tags: tools.map((tool) => taggedCall(tool, around)) }
+  }
   const chosen = typeof choice === 'object' ? tools.filter(({ name }) => name === choice.name) : tools
-  const calls = chosen.map(callSchema)
-  return { kind: 'json-schema', schema: calls.length === 1 ? calls[0] : { anyOf: calls } }
+  return { kind: 'one-tag', tags: chosen.map((tool) => taggedCall(tool, { begin: '', end: '' })) }
 }
 
-function taggedCall(tool: Tool): TaggedSchema {
+function taggedCall(tool: Tool, { begin, end }: { readonly begin: string; readonly end: string }): TaggedSchema {
   return {
-    begin: `${callTags.begin}\n{"name": ${JSON.stringify(tool.name)}, "arguments": `,
+    begin: `${begin}{"name": ${JSON.stringify(tool.name)}, "arguments": `,
     schema: argumentsSchema(tool),
-    end: `}\n${callTags.end}`,
+    end: `}${end}`,
   }
 }
 
-function callSchema(tool: Tool): object {
-  return {
-    type: 'object',
-    properties: { name: { const: tool.name }, arguments: argumentsSchema(tool) },
-    required: ['name', 'arguments'],
-    additionalProperties: false,
-  }
-}
-
-function argumentsSchema({ parameters }: Tool): object {
-  return parameters ?? { type: 'object', properties: {}, additionalProperties: false }
+function argumentsSchema({ name, parameters }: Tool): object {
+  if (parameters === undefined) return { type: 'object', properties: {}, additionalProperties: false }
+  if (Object.keys(parameters).length === 0) return { type: 'object' }
+  if (parameters.type !== undefined && parameters.type !== 'object')
+    throw invalid('tools', `the parameters of '${name}' are of type ${JSON.stringify(parameters.type)}, expected 'object'`)
+  return parameters
 }
 
 const callShape = v.looseObject({ name: v.string(), arguments: v.record(v.string(), v.unknown()) })
@@ -75,6 +72,14 @@ export function readCall(text: string): ToolCall | undefined {
   } catch {
     return undefined
   }
+}
+
+const cutCall = /^\s*\{\s*"name"\s*:\s*"((?:[^"\\]|\\.)*)"\s*,\s*"arguments"\s*:\s*/
+
+/** A call that was cut before its end: its arguments are no JSON yet. Undefined when not even its name is whole. */
+export function readCutCall(text: string): ToolCall | undefined {
+  const [head, name] = cutCall.exec(text) ?? []
+  return head === undefined || name === undefined ? undefined : { name, arguments: text.slice(head.length) }
 }
 
 /** Tells a model that has no place for tools in its template what there is, and how to call it. */

@@ -92,7 +92,7 @@ const options = (prefixCacheBytes: number) => ({
   models: [{ name: 'stories', path: packageData('stories260K') }],
   chatTemplate: template,
   prefixCacheBytes,
-  limits: { runningRows: 8, queuedRequests: 16, headersTime: 1500, requestTime: 3000 },
+  limits: { runningRows: 8, queuedRequests: 16, headersTime: 20_000, requestTime: 30_000 },
 })
 
 describe('a thousand requests, some of which leave or are no requests', () => {

@@ -137,6 +137,11 @@ describe('the openai client and the embedded models', () => {
     const picture = PNG.sync.read(Buffer.from(first.data![0]!.b64_json!, 'base64'))
     expect([picture.width, picture.height]).toEqual([28, 28])
     expect((await post('/v1/images/generations', { ...body, prompt: 'a red hat' })).status).toBe(422)
+    expect((await post('/v1/images/generations', { ...body, size: '28x28' })).status).toBe(200)
+    expect(await post('/v1/images/generations', { ...body, size: '56x56' })).toMatchObject({
+      status: 422,
+      body: { error: { param: 'size' } },
+    })
     expect((await post('/v1/images/generations', { ...body, response_format: 'url' })).status).toBe(422)
   })
 
@@ -150,6 +155,8 @@ describe('the openai client and the embedded models', () => {
     expect(mean).toEqual([1, 2].map((step) => expect.closeTo(history.at(-1)!.y + step * slope, 9)))
     expect(timestamps).toEqual(['2021-01-01', '2021-02-01'])
     expect((await post('/v1/forecasts', { model: 'sales', series: [{ ...series[0], values: [1] }] })).status).toBe(422)
+    const stranger = await post('/v1/forecasts', { model: 'sales', series: [{ ...series[0], id: 'other' }] })
+    expect(stranger).toMatchObject({ status: 200, body: { data: [{ id: 'other', intervals: [] }] } })
   })
 
   it('score texts as the library does', async () => {
@@ -161,6 +168,11 @@ describe('the openai client and the embedded models', () => {
     const expected = await scoreText(model, text)
     expect(logprob).toBeCloseTo(expected.logProb, 4)
     expect(bits_per_byte).toBeCloseTo(expected.bitsPerByte, 6)
+    const parts = await post('/v1/score', { model: 'stories', input: { prompt: 'Once upon a time', continuation: text.slice(16) } })
+    const start = await scoreText(model, 'Once upon a time')
+    const [rest] = (parts.body as { data: [{ logprob: number; bytes: number }] }).data
+    expect(rest.logprob).toBeCloseTo(expected.logProb - start.logProb, 4)
+    expect(rest.bytes).toBe(text.length - 16)
   })
 
   it('name models of the wrong kind', async () => {

@@ -52,7 +52,11 @@ describe('an answer that is one call', () => {
   it('is read when it is whole', () => {
     const text = '{"name": "f", "arguments": {"a": 1}}'
     expect(readInPieces(wholeCallReader(), text, [5, 9])).toEqual({ text: '', calls: [{ name: 'f', arguments: '{"a":1}' }] })
-    expect(readInPieces(wholeCallReader(), text.slice(0, 20), [5])).toEqual({ text: text.slice(0, 20), calls: [] })
+    expect(readInPieces(wholeCallReader(), text.slice(0, 33), [5])).toEqual({
+      text: '',
+      calls: [{ name: 'f', arguments: '{"a": ' }],
+    })
+    expect(readInPieces(wholeCallReader(), text.slice(0, 11), [5])).toEqual({ text: '', calls: [] })
   })
 
   it('is none in plain text', () => {

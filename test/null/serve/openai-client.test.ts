@@ -161,6 +161,21 @@ describe('the openai client', () => {
     await running
   })
 
+  it('is told of prompts and tokens that the model cannot take, with the metrics on', async () => {
+    const { client } = await setUp({ contextLength: 64 })
+    const wrong: [object, number][] = [
+      [{ prompt: 'a'.repeat(64) }, 413],
+      [{ prompt: 'a'.repeat(1000) }, 413],
+      [{ prompt: [99_999] }, 422],
+      [{ prompt: 'a', logit_bias: { 50256: -100 } }, 422],
+    ]
+    for (const [body, status] of wrong)
+      await expect(
+        client.completions.create({ model: 'stub', ...body } as never),
+        JSON.stringify(body).slice(0, 60),
+      ).rejects.toMatchObject({ status })
+  })
+
   it('asks again after a refusal, as it was told', async () => {
     const { client } = await setUp({ delay: 5, limits: { runningRows: 1, queuedRequests: 0 } })
     const running = client.chat.completions.create({ ...ask, max_tokens: 20 })

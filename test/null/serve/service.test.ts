@@ -196,6 +196,32 @@ describe('tools', () => {
     await service[Symbol.asyncDispose]()
   })
 
+  it('hold forced calls to references within their own schema', async () => {
+    const parameters = {
+      type: 'object',
+      properties: { name: { type: 'boolean' }, same: { $ref: '#/properties/name' }, kind: { $ref: '#/$defs/kind' } },
+      required: ['name', 'same', 'kind'],
+      additionalProperties: false,
+      $defs: { kind: { enum: ['a', 'b'] } },
+    }
+    const tools = ['first', 'second'].map((name) => ({ type: 'function', function: { name, parameters } }))
+    const { service } = serviceFor({ grammars: 'real', contextLength: 4096 })
+    for (let seed = 0; seed < 4; seed++) {
+      const { choices } = await json(service, '/v1/chat/completions', { messages, tools, tool_choice: 'required', seed })
+      const { name, arguments: given } = choices[0]!.message.tool_calls[0]!.function
+      expect(['first', 'second']).toContain(name)
+      expect(JSON.parse(given)).toEqual({
+        name: expect.any(Boolean),
+        same: expect.any(Boolean),
+        kind: expect.stringMatching(/^[ab]$/),
+      })
+    }
+    const cut = await json(service, '/v1/chat/completions', { messages, tools, tool_choice: 'required', max_tokens: 40 })
+    expect(cut.choices[0]).toMatchObject({ finish_reason: 'length', message: { content: null } })
+    expect(cut.choices[0]!.message.tool_calls[0]!.function.arguments).toMatch(/^\{/)
+    await service[Symbol.asyncDispose]()
+  })
+
   it('refuse choices that fit nothing', async () => {
     const { service } = serviceFor()
     const wrong: object[] = [
@@ -261,6 +287,32 @@ describe('completions', () => {
     )
   })
 
+  it('are cut as the whole is, where a continuation is scored', async () => {
+    const { service } = serviceFor()
+    const whole = await json(service, '/v1/completions', { prompt: 'ab cd', echo: true, logprobs: 0, max_tokens: 0 })
+    const { data } = await json(service, '/v1/score', { input: { prompt: 'ab', continuation: ' cd' } })
+    const expected = whole.choices[0]!.logprobs.token_logprobs.slice(3).reduce((a, b) => a + b)
+    expect(data[0]!.logprob).toBeCloseTo(expected, 9)
+  })
+
+  it('too long for any context are refused before they are cut into tokens', async () => {
+    const { service, source } = serviceFor({ contextLength: 64 })
+    await service.warmUp()
+    const encode = source.last!.tokenizer.encode
+    source.last!.tokenizer.encode = () => {
+      throw new Error('cut into tokens')
+    }
+    const long = 'a'.repeat(100)
+    const asked: [string, object][] = [
+      ['/v1/completions', { prompt: long }],
+      ['/v1/chat/completions', { messages: [{ role: 'user', content: long }] }],
+      ['/v1/embeddings', { input: ['a', long].slice(1) }],
+      ['/v1/score', { input: long }],
+    ]
+    for (const [path, body] of asked) expect(await refusal(service, path, body), path).toMatchObject({ status: 413 })
+    source.last!.tokenizer.encode = encode
+  })
+
   it('refuse what does nothing or cannot be', async () => {
     const { service } = serviceFor()
     const wrong: [object, string][] = [
@@ -295,6 +347,7 @@ describe('responses', () => {
     expect(body).toMatchObject({ object: 'response', status: 'completed', store: false })
     expect(body.output[0]!.content[0]!).toMatchObject({ type: 'output_text', text: 'Hi there!' })
     const cut = await json(service, '/v1/responses', { input: messages, max_output_tokens: 2 })
+    expect(cut.output[0]).toMatchObject({ status: 'incomplete' })
     expect(cut).toMatchObject({ status: 'incomplete', incomplete_details: { reason: 'max_output_tokens' } })
   })
 

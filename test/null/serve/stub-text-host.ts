@@ -55,7 +55,8 @@ export function stubTextHost({
     kind: 'text',
     stepper,
     engine,
-    tokenizer: byteTokenizer,
+    tokenizer: { ...byteTokenizer },
+    longestToken: 1,
     chat: withoutTemplate
       ? undefined
       : {
