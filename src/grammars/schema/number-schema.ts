@@ -18,6 +18,8 @@ export function integerExpression(schema: SchemaObject, pointer: string): Expres
 }
 
 export function numberExpression(schema: SchemaObject, pointer: string): Expression {
+  const format = keyword(schema, 'format')
+  if (format === 'int32' || format === 'int64') throw refused(below(pointer, 'format'), 'is of integers', "type: 'integer'")
   const { lower, upper } = boundsOf(schema, pointer)
   if (lower === undefined && upper === undefined) return rule('number')
   for (const [bound, names] of [
@@ -45,10 +47,12 @@ function boundsOf(schema: SchemaObject, pointer: string): { readonly lower: Boun
     if (typeof value !== 'number') throw refused(below(pointer, name), 'is no number')
     return [{ value, excluded }]
   }
+  // OpenAPI's name for a range, which Ajv asserts.
+  const ofFormat = (value: number): Bound[] => (keyword(schema, 'format') === 'int32' ? [{ value, excluded: false }] : [])
   const tighter = (bounds: readonly Bound[], sign: number) =>
     [...bounds].sort((a, b) => sign * (b.value - a.value) || Number(b.excluded) - Number(a.excluded))[0]
   return {
-    lower: tighter([...bound('minimum', false), ...bound('exclusiveMinimum', true)], 1),
-    upper: tighter([...bound('maximum', false), ...bound('exclusiveMaximum', true)], -1),
+    lower: tighter([...bound('minimum', false), ...bound('exclusiveMinimum', true), ...ofFormat(-(2 ** 31))], 1),
+    upper: tighter([...bound('maximum', false), ...bound('exclusiveMaximum', true), ...ofFormat(2 ** 31 - 1)], -1),
   }
 }

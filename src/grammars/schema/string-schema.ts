@@ -3,7 +3,7 @@ import { character, insideQuotes, quoted } from '../json-grammar.ts'
 import { searchedRegex } from '../regex.ts'
 import { type Format, formatNamed, formatNames, isNote, plainPattern } from './formats.ts'
 import { isWithin, type ProofBudget } from './inclusion.ts'
-import { lengthsOf } from './lengths.ts'
+import { lengthsOf, shortenedTo } from './lengths.ts'
 import { below, count, keyword, refused, type SchemaObject } from './schema-source.ts'
 
 /** What is asked of a string. */
@@ -44,18 +44,25 @@ export class StringReader {
     const shape = pattern === undefined ? 'format' : 'pattern'
     const longEnough = candidates.filter((each) => lengthsOf(each).least >= least)
     if (longEnough.length === 0) throw apart('minLength', shape, pointer)
-    const fitting = longEnough.filter((each) => lengthsOf(each).most <= (most ?? Number.POSITIVE_INFINITY))
+    const fitting = most === undefined ? longEnough : shortEnough(longEnough, most)
     if (fitting.length === 0) throw apart('maxLength', shape, pointer)
     const found = fitting.find((each) => this.#isOfBoth(each, pattern, format))
     if (found === undefined) throw apart('format', 'pattern', pointer)
     return found
   }
 
-  /** Of what comes from one of both. */
   #isOfBoth(candidate: Expression, pattern: Expression | undefined, format: Format | undefined): boolean {
     if (pattern === undefined || format === undefined) return true
-    return isWithin(candidate, candidate === pattern ? format.valid : pattern, this.#budget)
+    const ofPattern = candidate === pattern || isWithin(candidate, pattern, this.#budget)
+    return ofPattern && (format.written.includes(candidate) || isWithin(candidate, format.valid, this.#budget))
   }
+}
+
+/** Those that are, then those that can be made so. */
+function shortEnough(candidates: readonly Expression[], most: number): readonly Expression[] {
+  const fitting = candidates.filter((each) => lengthsOf(each).most <= most)
+  const shortened = candidates.filter((each) => !fitting.includes(each)).map((each) => shortenedTo(each, most))
+  return [...fitting, ...shortened.filter((each) => each !== undefined)]
 }
 
 function apart(name: string, other: string, pointer: string) {

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { wholeRegex } from '../../../src/grammars/regex.ts'
 import { isWithin } from '../../../src/grammars/schema/inclusion.ts'
-import { lengthsOf } from '../../../src/grammars/schema/lengths.ts'
+import { lengthsOf, shortenedTo } from '../../../src/grammars/schema/lengths.ts'
 
 function words(length: number): string[] {
   return length === 0 ? [''] : ['', ...words(length - 1).flatMap((word) => ['a', 'b', 'c'].map((letter) => letter + word))]
@@ -61,4 +61,18 @@ it('lengths are those of the shortest and the longest text', () => {
   fc.assert(property, { numRuns: 200, seed: 1 })
   expect(lengthsOf(wholeRegex('🦙+x{2,}|é'))).toEqual({ least: 1, most: Number.POSITIVE_INFINITY })
   expect(lengthsOf(wholeRegex('(){5,}'))).toEqual({ least: 0, most: 0 })
+})
+
+it('what is shortened is within the expression, and not too long', () => {
+  let shortened = 0
+  const property = fc.property(pattern, fc.nat(6), (each, most) => {
+    const shorter = shortenedTo(wholeRegex(each), most)
+    if (shorter === undefined) return
+    shortened++
+    expect(lengthsOf(shorter).most).toBeLessThanOrEqual(most)
+    expect(isWithin(shorter, wholeRegex(each), { steps: 100_000 })).toBe(true)
+  })
+  fc.assert(property, { numRuns: 300, seed: 2 })
+  expect(shortened).toBeGreaterThan(100)
+  expect(lengthsOf(shortenedTo(wholeRegex('a+-b*'), 9)!)).toEqual({ least: 2, most: 8 })
 })

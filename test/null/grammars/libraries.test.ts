@@ -17,11 +17,11 @@ afterAll(async () => {
 })
 
 /** Written with some seeds; those that come to an end. */
-async function samples(schema: unknown, count = 6): Promise<unknown[]> {
+async function samples(schema: unknown, count = 6, most = 600): Promise<unknown[]> {
   const constraint = await grammars.compile({ kind: 'json-schema', schema })
   const values: unknown[] = []
   for (let seed = 0; seed < count; seed++) {
-    const { text, finish } = await write(tokenizer, constraint, seed)
+    const { text, finish } = await write(tokenizer, constraint, seed, { most })
     if (finish !== 'length') values.push(JSON.parse(text))
   }
   expect(values.length).toBeGreaterThan(0)
@@ -77,6 +77,11 @@ const zodTypes: Readonly<Record<string, z.ZodType>> = {
     .regex(/^[a-z]{2,5}$/)
     .min(1)
     .max(5),
+  'pattern that is cut': z
+    .string()
+    .regex(/^[a-z]+(?:_|-\d*)x$/)
+    .max(9),
+  'search that is cut': z.string().regex(/ab+/).max(9),
   record: z.record(z.string(), z.number()),
   'record of names': z.record(z.enum(['a', 'b']), z.boolean()),
   'partial record': z.partialRecord(z.enum(['a', 'b']), z.boolean()),
@@ -91,6 +96,21 @@ describe('schemas that zod writes', () => {
   })
 })
 
+it('an object of many such properties is within the limits', async () => {
+  const shape = {
+    id: z.uuidv7(),
+    mail: z.email(),
+    at: z.iso.datetime(),
+    on: z.iso.date(),
+    url: z.url(),
+    host: z.hostname(),
+    ip: z.ipv6(),
+  }
+  const type = z.object({ list: z.array(z.object(shape)).min(1).max(2), ...shape, other: z.object(shape).partial() })
+  const values = await samples(z.toJSONSchema(type), 2, 4000)
+  for (const value of values) expect([value, type.safeParse(value).success]).toEqual([value, true])
+})
+
 /** As pydantic 2 writes them. */
 const pydanticSchemas: Readonly<Record<string, object>> = {
   Path: { format: 'path', type: 'string' },
@@ -103,6 +123,7 @@ const pydanticSchemas: Readonly<Record<string, object>> = {
   IPv6Address: { format: 'ipv6', type: 'string' },
   Decimal: { anyOf: [{ type: 'number' }, { type: 'string', pattern: '^(?!^[-+.]*$)[+-]?0*\\d*\\.?\\d*$' }] },
   'constrained str': { type: 'string', pattern: '^[A-Z]{3}$', minLength: 3, maxLength: 3 },
+  int32: { type: 'integer', format: 'int32', minimum: 2147483640 },
   dict: { type: 'object', propertyNames: { enum: ['x', 'y'] }, additionalProperties: { type: 'integer' } },
 }
 
@@ -120,9 +141,10 @@ describe('what would not be valid', () => {
     [{ format: 'made-up' }, '#/format'],
     [{ format: 'date', minLength: 11 }, '#/minLength'],
     [{ format: 'date', maxLength: 9 }, '#/maxLength'],
-    [{ pattern: '^[a-z]+$', maxLength: 5 }, '#/maxLength'],
+    [{ pattern: '^([a-z]+-)*$', maxLength: 5 }, '#/maxLength'],
+    [{ pattern: '^a{6,}$', maxLength: 5 }, '#/maxLength'],
     [{ pattern: '^(a|bcd)$', minLength: 2 }, '#/minLength'],
-    [{ format: 'email', pattern: '^(a|b)+@x\\.y$', maxLength: 5 }, '#/maxLength'],
+    [{ format: 'email', pattern: '^(a|b)+@x\\.y$', maxLength: 4 }, '#/maxLength'],
     [{ propertyNames: { pattern: '^a' } }, '#/propertyNames'],
     [{ propertyNames: { enum: ['a'] }, required: ['b'] }, '#/propertyNames'],
   ])('%j is refused', async (schema, place) => {
