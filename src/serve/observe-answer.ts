@@ -15,17 +15,16 @@ export const silentObserver: RequestObserver = {
 }
 
 /** How a request ended that was answered with this error. */
-export function outcomeOf(error: ApiError, { aborted }: AbortSignal): Outcome {
-  if (aborted) return 'aborted'
-  if (error.status === 504) return 'late'
-  return error.status >= 500 && error.status !== 503 ? 'failed' : 'refused'
+export function outcomeOf({ status }: Pick<ApiError, 'status'>): Exclude<Outcome, 'finished' | 'aborted'> {
+  if (status === 504) return 'late'
+  return status >= 500 && status !== 503 ? 'failed' : 'refused'
 }
 
 /** Tells the observer how the answer ended, once: errors are ApiErrors from here on. */
 export async function observed(observer: RequestObserver, signal: AbortSignal, run: () => Promise<Answer>): Promise<Answer> {
   const fail = (error: unknown): never => {
     const known = apiErrorOf(error)
-    observer.end(outcomeOf(known, signal), known.code)
+    observer.end(signal.aborted ? 'aborted' : outcomeOf(known), known.code)
     throw known
   }
   const answer = await run().catch(fail)

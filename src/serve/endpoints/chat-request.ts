@@ -75,7 +75,8 @@ export function chatSchema(limits: ServeLimits) {
   })
 }
 
-export type ChatBody = v.InferOutput<ReturnType<typeof chatSchema>>
+export type ChatSchema = ReturnType<typeof chatSchema>
+export type ChatBody = v.InferOutput<ChatSchema>
 
 /** What a request says, in the form that all conversations have. Throws ApiError where fields do not go together. */
 export function readConversation(body: ChatBody): Conversation {
@@ -104,7 +105,7 @@ function choiceOf({ tools, tool_choice: choice, parallel_tool_calls: parallel }:
 type Message = ChatBody['messages'][number]
 
 /** As templates take it: texts instead of parts, arguments of calls as values. */
-function templateMessage(given: Message): ChatMessage {
+export function templateMessage(given: Message): ChatMessage {
   const { role } = given
   const text = given.content === null || given.content === undefined ? null : textOf(given.content)
   if (role === 'tool') return { role, content: text, tool_call_id: given.tool_call_id }

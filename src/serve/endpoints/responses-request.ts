@@ -7,7 +7,7 @@ import { samplingFields } from '../sampling-fields.ts'
 import type { Conversation } from '../text/conversation.ts'
 import { flatFormat, type ResponseFormat } from '../text/output-form.ts'
 import { toolName, toolParameters } from '../text/tools.ts'
-import { chatSchema, readConversation } from './chat-request.ts'
+import { type ChatSchema, readConversation } from './chat-request.ts'
 
 const textPart = v.strictObject({
   type: v.picklist(['input_text', 'output_text', 'text']),
@@ -83,7 +83,7 @@ export function responsesSchema(limits: ServeLimits) {
 export type ResponsesBody = v.InferOutput<ReturnType<typeof responsesSchema>>
 
 /** The same as a request of chat completions, whose checks hold for it. */
-export function conversationOf(body: ResponsesBody, limits: ServeLimits): Conversation {
+export function conversationOf(body: ResponsesBody, schema: ChatSchema): Conversation {
   const {
     model,
     input,
@@ -115,7 +115,7 @@ export function conversationOf(body: ResponsesBody, limits: ServeLimits): Conver
       tool_choice: typeof choice === 'string' ? choice : { type: 'function', function: { name: choice.name } },
     }),
   }
-  return readConversation(readBody(chatSchema(limits), chat))
+  return readConversation(readBody(schema, chat))
 }
 
 function nested(format: v.InferOutput<typeof flatFormat>): ResponseFormat {

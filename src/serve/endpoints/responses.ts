@@ -4,6 +4,7 @@ import { type Conversation, type Delta, type Replying, startReplies } from '../t
 import { contentLogProbs } from '../text/log-probs.ts'
 import type { TextHost } from '../text/text-host.ts'
 import type { ToolCall } from '../text/tools.ts'
+import { chatSchema } from './chat-request.ts'
 import { askContext, type EndpointContext, unixTime, useText } from './context.ts'
 import { deliver, withLease } from './deliver.ts'
 import { conversationOf, type ResponsesBody, responsesSchema } from './responses-request.ts'
@@ -11,12 +12,13 @@ import { conversationOf, type ResponsesBody, responsesSchema } from './responses
 /** `POST /v1/responses`: the same as chat completions, in the shape of responses. Nothing is stored. */
 export function responses(context: EndpointContext): Endpoint {
   const schema = responsesSchema(context.limits)
+  const conversations = chatSchema(context.limits)
   return {
     method: 'POST',
     path: '/v1/responses',
     async answer({ body: given }, call): Promise<Answer> {
       const body = readBody(schema, given)
-      const conversation = conversationOf(body, context.limits)
+      const conversation = conversationOf(body, conversations)
       const lease = await useText(context, body.model, call)
       return withLease(lease, async () => {
         const { host } = lease

@@ -1,11 +1,12 @@
 import * as v from 'valibot'
 import { wholeNumber } from '../../base/options.ts'
-import { invalid, tooLarge } from '../api-error.ts'
+import { invalid } from '../api-error.ts'
 import { readBody } from '../read-body.ts'
 import type { Endpoint } from '../service.ts'
-import { chatOf, encodePrompt } from '../text/text-host.ts'
+import { charactersOf } from '../text/conversation.ts'
+import { chatOf, encodePrompt, refuseLonger } from '../text/text-host.ts'
 import { tokenText } from '../text/token-texts.ts'
-import { chatSchema, readConversation } from './chat-request.ts'
+import { chatSchema, templateMessage } from './chat-request.ts'
 import { type EndpointContext, useText } from './context.ts'
 import { duringLease } from './deliver.ts'
 
@@ -27,18 +28,18 @@ export function tokenize(context: EndpointContext): Endpoint {
     async answer({ body: given }, call) {
       const body = readBody(schema, given)
       const { model, prompt, add_special_tokens: special } = body
-      const { promptCharacters } = context.limits
-      if (prompt !== undefined && prompt.length > promptCharacters)
-        throw tooLarge('prompt', `the prompt has ${prompt.length} characters, expected at most ${promptCharacters}`)
       if ((prompt === undefined) === (body.messages === undefined)) throw invalid('prompt', 'expected either prompt or messages')
       if (body.messages !== undefined && special !== undefined)
         throw invalid('add_special_tokens', 'a chat template says where special tokens are')
+      const turns = (body.messages ?? []).map(templateMessage)
+      const characters = prompt === undefined ? charactersOf({ messages: turns, tools: [] }) : prompt.length
+      refuseLonger(prompt === undefined ? 'messages' : 'prompt', characters, context.limits.promptCharacters)
       const lease = await useText(context, model, call)
       return duringLease(lease, async () => {
         const { host } = lease
         const tokens =
           prompt === undefined
-            ? chatOf(host, model).encode(conversation(context, model, body.messages!), { addGenerationPrompt: true })
+            ? chatOf(host, model).encode(turns, { addGenerationPrompt: true })
             : special === false
               ? host.tokenizer.encode(prompt)
               : encodePrompt(host, prompt)
@@ -47,14 +48,6 @@ export function tokenize(context: EndpointContext): Endpoint {
       })
     },
   }
-}
-
-function conversation(
-  { limits }: EndpointContext,
-  model: string,
-  messages: v.InferOutput<ReturnType<typeof chatSchema>>['messages'],
-) {
-  return readConversation({ ...v.parse(chatSchema(limits), { model, messages }) }).messages
 }
 
 /** `POST /detokenize`: the text of ids. */

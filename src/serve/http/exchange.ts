@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { DeadlineError } from '../../base/errors.ts'
 import type { ApiError } from '../api-error.ts'
+import { outcomeOf } from '../observe-answer.ts'
 import type { Outcome, RequestObserver } from '../observer.ts'
 import type { Call } from '../service.ts'
 
@@ -15,8 +16,7 @@ export interface Verdict {
 }
 
 export function verdictOf({ status, code }: ApiError): Verdict {
-  const refused = status < 500 || status === 503
-  return { outcome: refused ? 'refused' : status === 504 ? 'late' : 'failed', status, code }
+  return { outcome: outcomeOf({ status }), status, code }
 }
 
 /** Why an answer is not wanted any more. */

@@ -64,7 +64,7 @@ export async function startReplies(conversation: Conversation, name: string, con
 }
 
 /** Of everything that a template may write. */
-function charactersOf({ messages, tools }: Conversation): number {
+export function charactersOf({ messages, tools }: Pick<Conversation, 'messages' | 'tools'>): number {
   return (
     messages.reduce((total, { content }) => total + (typeof content === 'string' ? content.length : 0), 0) +
     (tools.length === 0 ? 0 : JSON.stringify(tools).length)

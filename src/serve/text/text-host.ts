@@ -69,7 +69,12 @@ export function checkCharacters(
   host: TextHost,
   { promptCharacters, promptTokens }: ServeLimits,
 ): void {
-  const most = Math.min(promptCharacters, (Math.min(promptTokens, host.engine.contextLength) + 1) * host.longestToken)
+  const context = (Math.min(promptTokens, host.engine.contextLength) + 1) * host.longestToken
+  refuseLonger(param, characters, Math.min(promptCharacters, context))
+}
+
+/** Throws ApiError. */
+export function refuseLonger(param: string, characters: number, most: number): void {
   if (characters > most)
     throw tooLarge(param, `the prompt has ${characters} characters, expected at most ${most}`, 'context_length_exceeded')
 }

@@ -421,6 +421,15 @@ describe('limits', () => {
     expect((await json(service, '/v1/completions', { prompt: 'a' })).usage.completion_tokens).toBeLessThanOrEqual(5)
   })
 
+  it('bound what is cut into tokens, whoever asks for it', async () => {
+    const { service } = serviceFor({ limits: { promptCharacters: 10 } })
+    const long = 'a'.repeat(11)
+    expect(await refusal(service, '/tokenize', { prompt: long })).toMatchObject({ status: 413, param: 'prompt' })
+    const said = { messages: [{ role: 'user', content: long }] }
+    expect(await refusal(service, '/tokenize', said)).toMatchObject({ status: 413, param: 'messages' })
+    expect(await refusal(service, '/v1/responses', { input: long })).toMatchObject({ status: 413, param: 'messages' })
+  })
+
   it('refuse what finds the line full, streams too, before anything is said', async () => {
     const { service, source } = serviceFor({ delay: 2, limits: { runningRows: 1, queuedRequests: 1 } })
     const body = { prompt: 'a', max_tokens: 20, model: 'stub', stream: true }
